@@ -1,0 +1,37 @@
+# Thin: the build itself is CMake's (see CMakePresets.json).
+BUILD  ?= build
+PREFIX ?= /usr/local
+ARGS   ?=
+
+.PHONY: all demo test bench install clean
+
+all: $(BUILD)/build.ninja
+	@cmake --build $(BUILD)
+
+$(BUILD)/build.ninja:
+	@scripts/deps build test
+	@cmake --preset release -B $(BUILD)
+
+demo:
+	@scripts/deps build
+	@test -f $(BUILD)/build.ninja || cmake --preset release -B $(BUILD) -D WEIR_TESTS=OFF
+	@cmake --build $(BUILD) --target weir-chatd weir-chat
+	@scripts/demo $(BUILD) $(ARGS)
+
+test:
+	@scripts/deps build test
+	@cmake --preset release -B $(BUILD) -D WEIR_TESTS=ON
+	@cmake --build $(BUILD)
+	@scripts/test $(BUILD) $(ARGS)
+
+bench:
+	@scripts/deps build test bench
+	@cmake --preset release -B $(BUILD) -D WEIR_TESTS=ON
+	@cmake --build $(BUILD)
+	@bench/run --build $(BUILD) $(ARGS)
+
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	@rm -rf $(BUILD)

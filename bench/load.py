@@ -1,0 +1,49 @@
+"""The load: h2load with a UnaryEcho request, every answer counted."""
+
+import os
+import re
+import subprocess
+
+from servers import LOAD_CPU
+
+PATH = "/echo.Echo/UnaryEcho"
+TEXT = b"twenty-three characters"
+MESSAGE = bytes([0x0A, len(TEXT)]) + TEXT  # string message = 1;
+FRAMED = b"\0" + len(MESSAGE).to_bytes(4, "big") + MESSAGE
+
+
+def write_request(folder):
+    path = os.path.join(folder, "request")
+    with open(path, "wb") as file:
+        file.write(FRAMED)
+    return path
+
+
+def run(server, request, connections, streams, count):
+    """
+    Makes `count` calls with `streams` at once on each connection.
+    @return calls per second
+    @raise RuntimeError  unless each was answered with 200 and with the bytes of an echo
+    """
+    command = ["taskset", "-c", str(LOAD_CPU), "h2load", "-t", "1"]
+    command += ["-n", str(count), "-c", str(connections), "-m", str(streams), "-d", request]
+    command += ["-H", "te: trailers", "-H", "content-type: application/grpc"]
+    command += [f"http://127.0.0.1:{server.port}{PATH}"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    answered = re.search(r"status codes: (\d+) 2xx", output)
+    data = re.search(r"\((\d+)\) data", output)
+    right = (str(count), str(count * len(FRAMED)))
+    if not answered or not data or (answered[1], data[1]) != right:
+        raise RuntimeError(f"{server.name} did not answer all {count} calls with an echo:\n{output}")
+    return float(re.search(r"([\d.]+) req/s", output)[1])
+
+
+def check_by_grpc(server):
+    """Asks once with gRPC's own Python client. @raise RuntimeError  unless both methods echo"""
+    import grpc  # here, because importing it takes longer than --help should
+
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        unary = channel.unary_unary(PATH)(MESSAGE, timeout=10)
+        stream = list(channel.stream_stream("/echo.Echo/StreamEcho")(iter([MESSAGE] * 3), timeout=10))
+    if unary != MESSAGE or stream != [MESSAGE] * 3:
+        raise RuntimeError(f"{server.name} does not echo: {unary!r}, {stream!r}")

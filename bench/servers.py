@@ -1,0 +1,108 @@
+"""The servers under measurement: started on a CPU of their own, watched through /proc, stopped."""
+
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import time
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+
+# One CPU for the server, another for the load, so that neither takes time from the other.
+CPUS = sorted(os.sched_getaffinity(0))
+SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
+
+
+class Server:
+    """A process that serves POST /echo.Echo/UnaryEcho on `port` of 127.0.0.1."""
+
+    def __init__(self, name, command, port=None):
+        """@param port  where it will listen; None: it says so in a first line of output"""
+        self.name = name
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(SERVER_CPU)] + command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            self.port = port or self._read_port()
+            self._wait_until_it_accepts()
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def _read_port(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
+        line = self.process.stdout.readline() if ready else ""
+        found = re.fullmatch(r"listening on \S+:(\d+)\n", line)
+        if not found:
+            raise RuntimeError(f'{self.name} said {line!r} instead of "listening on ADDR:PORT"')
+        return int(found[1])
+
+    def _wait_until_it_accepts(self):
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        raise RuntimeError(f"{self.name} does not listen on port {self.port}")
+
+    def cpu_ns(self):
+        """Time on a CPU of all its threads, also of those that have ended."""
+        per_process_clock = (~self.process.pid << 3) | 2  # clock_getcpuclockid(3)
+        return time.clock_gettime_ns(per_process_clock)
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def weir(build, prefix=()):
+    """@param prefix  a program that runs the server, such as valgrind"""
+    program = os.path.join(build, "bin", "weir-bench-server")
+    return Server("weir", [*prefix, program, "--threads", "1"])
+
+
+def grpc_cpp(build, prefix=()):
+    program = os.path.join(build, "bench", "bench-grpc-cpp-server")
+    if not os.path.exists(program):
+        raise RuntimeError(f"{program} was not built: libgrpc++-dev or protobuf-compiler-grpc is missing")
+    return Server("gRPC C++", [*prefix, program, "--listen", "127.0.0.1:0"])
+
+
+def nghttpd(folder, body, prefix=()):
+    """Serves `body` as a file of `folder`: HTTP/2 without gRPC, on the same HTTP/2 library as weir."""
+    os.makedirs(os.path.join(folder, "echo.Echo"), exist_ok=True)
+    with open(os.path.join(folder, "echo.Echo", "UnaryEcho"), "wb") as file:
+        file.write(body)
+    if not shutil.which("nghttpd"):
+        raise RuntimeError("nghttpd is missing: install nghttp2-server")
+    port = free_port()
+    command = ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder, str(port)]
+    return Server("nghttpd", [*prefix, *command], port)

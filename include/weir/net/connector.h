@@ -1,0 +1,61 @@
+/**
+ * @file
+ * Connector: makes one connection to one address, again and again until it succeeds or is stopped.
+ * Delays double from `backoff_us` to `backoff_max_us` with +-20 % jitter
+ * (grpc/doc/connection-backoff.md).
+ */
+#ifndef WEIR_NET_CONNECTOR_H
+#define WEIR_NET_CONNECTOR_H
+
+#include <weir/net/addr.h>
+#include <weir/net/loop.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_connector weir_connector;
+
+typedef struct weir_connector_ops {
+    /** Connected: `fd` is non-blocking and the callback's. The connector is idle until
+     * weir_connector_start(). */
+    void (*on_connected)(weir_connector *connector, int fd, void *user);
+    /** An attempt failed; the next one starts in `retry_us`. May be NULL. */
+    void (*on_failed)(weir_connector *connector, weir_err why, int64_t retry_us, void *user);
+} weir_connector_ops;
+
+/** A zeroed field means the default written beside it. */
+typedef struct weir_connector_opts {
+    int64_t timeout_us;     /**< of one attempt; 0: 20 s */
+    int64_t backoff_us;     /**< after the first failure; 0: 1 s */
+    int64_t backoff_max_us; /**< 0: 120 s */
+    uint64_t seed;          /**< of the jitter; 0: taken from the clock */
+} weir_connector_opts;
+
+/**
+ * @param ops  borrowed
+ * @thread the loop's, or any before the loop runs
+ * @errors WEIR_ENOMEM
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_connector_new(weir_connector **out, weir_loop *loop,
+                                                     const weir_addr *addr,
+                                                     const weir_connector_ops *ops, void *user,
+                                                     const weir_connector_opts *opts);
+
+/**
+ * Begins, after what is left of the current delay. Repeatable. A connection to oneself (a port that
+ * happens to be our own) counts as refused.
+ * @thread the loop's
+ */
+WEIR_API void weir_connector_start(weir_connector *connector);
+
+/** The connection proved good: the next failure waits `backoff_us` again. @thread the loop's */
+WEIR_API void weir_connector_reset(weir_connector *connector);
+
+/** Drops a running attempt or delay. Repeatable. @thread the loop's */
+WEIR_API void weir_connector_stop(weir_connector *connector);
+
+/** Stops and frees. NULL is fine. @thread the loop's */
+WEIR_API void weir_connector_free(weir_connector *connector);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,160 @@
+/**
+ * @file
+ * Event loop: one per thread. It waits for descriptors, timers and tasks and runs their callbacks.
+ *
+ * A turn is: wait; descriptor events; due timers; tasks that were posted; then the end-of-turn work
+ * (connections write what the turn produced, each in one system call).
+ */
+#ifndef WEIR_NET_LOOP_H
+#define WEIR_NET_LOOP_H
+
+#include <weir/base/base.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_loop weir_loop;
+
+/** A zeroed field means the default written beside it. */
+typedef struct weir_loop_opts {
+    weir_pool_opts pool; /**< of the loop's block pool */
+    const char *name;    /**< of the thread in weir_loop_thread; NULL: "weir-loop" */
+} weir_loop_opts;
+
+/** Counters since the start, read in the loop. */
+typedef struct weir_loop_stats {
+    uint64_t turns;
+    uint64_t events; /**< descriptor events handled */
+    uint64_t timers; /**< timers run */
+    uint64_t tasks;  /**< tasks run */
+    uint64_t wakes;  /**< times another thread had to wake it */
+} weir_loop_stats;
+
+/**
+ * @param out   yours until weir_loop_free()
+ * @param opts  copied; NULL is all defaults
+ * @thread any; the thread that first runs it owns it
+ * @errors WEIR_EMFILE, WEIR_ENOMEM; WEIR_EFULL: 1024 loops exist
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_loop_new(weir_loop **out, const weir_loop_opts *opts);
+
+/**
+ * Tasks still queued run once with WEIR_ECANCELED. Everything else on the loop must be closed.
+ * @thread the owner, not while running
+ */
+WEIR_API void weir_loop_free(weir_loop *loop);
+
+/** Runs until weir_loop_quit(). @thread the owner from now on */
+WEIR_API WEIR_MUST_CHECK weir_err weir_loop_run(weir_loop *loop);
+
+/**
+ * One turn.
+ * @param wait_us  longest wait; 0: none; negative: until something happens
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_loop_run_once(weir_loop *loop, int64_t wait_us);
+
+/** The running turn is the last one. @thread any */
+WEIR_API void weir_loop_quit(weir_loop *loop);
+
+/** Whether the calling thread is the loop's owner; true while it has none. @thread any */
+WEIR_API bool weir_loop_in_thread(const weir_loop *loop);
+
+/** WEIR_BUG when called in another thread than the loop's; kept in release builds. */
+#define weir_loop_assert(loop)                                                                     \
+    do {                                                                                           \
+        if (WEIR_UNLIKELY(!weir_loop_in_thread(loop)))                                             \
+            WEIR_BUG("%s() was called outside its loop's thread; use a _post function or "         \
+                     "weir_loop_post()",                                                           \
+                     __func__);                                                                    \
+    } while (0)
+
+/** The monotonic time of this turn, read once after the wait. @thread the loop's */
+WEIR_API weir_time weir_loop_now(const weir_loop *loop);
+
+/** The loop's timers and blocks, for objects that live in it. @thread the loop's */
+WEIR_API weir_timers *weir_loop_timers(weir_loop *loop);
+WEIR_API weir_pool *weir_loop_pool(weir_loop *loop);
+/** Ids of what lives in the loop: connections and calls. @thread any */
+WEIR_API weir_slots *weir_loop_slots(weir_loop *loop);
+/** @thread the loop's */
+WEIR_API void weir_loop_get_stats(const weir_loop *loop, weir_loop_stats *out);
+
+/* Timers: constant time, no memory. */
+
+/** weir_timers_add() on the loop's timers, `after_us` from now. @thread the loop's */
+WEIR_API void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us,
+                              weir_timer_fn fn, void *user);
+/** @thread the loop's */
+WEIR_API void weir_loop_cancel(weir_loop *loop, weir_timer *timer);
+
+/* Tasks: work for the loop from anywhere. */
+
+typedef struct weir_task weir_task;
+
+/** Runs once in the loop: `err` is WEIR_OK, or WEIR_ECANCELED if the loop ended first. The task is
+ * not queued any more and may be posted again or freed. */
+typedef void (*weir_task_fn)(weir_task *task, weir_err err);
+
+/** In the caller's object, which must live until it has run. */
+struct weir_task {
+    weir_mpsc_node node;
+    weir_task_fn fn;
+};
+
+/**
+ * Queues `task` to run `fn` in the loop, also when called there. Tasks of one thread run in its
+ * order. Never fails; the loop is woken at most once for many tasks. Must not be queued already.
+ * @thread any
+ */
+WEIR_API void weir_loop_post(weir_loop *loop, weir_task *task, weir_task_fn fn);
+
+/** Runs `fn` now when called in the loop, else posts it. @thread any */
+WEIR_API void weir_loop_run_in(weir_loop *loop, weir_task *task, weir_task_fn fn);
+
+/* End-of-turn work. */
+
+typedef struct weir_deferred weir_deferred;
+
+/** In the caller's object; zeroed is valid and not queued. */
+struct weir_deferred {
+    weir_list node;
+    void (*fn)(weir_deferred *work);
+};
+
+/** Runs `work->fn` once at the end of this turn; again is fine. @thread the loop's */
+WEIR_API void weir_loop_defer(weir_loop *loop, weir_deferred *work);
+/** @thread the loop's */
+WEIR_API void weir_loop_undefer(weir_loop *loop, weir_deferred *work);
+
+/* A loop's number, for ids that outlive it. */
+
+/** Small, unique among living loops, at least 1. @thread any */
+WEIR_API unsigned weir_loop_number(const weir_loop *loop);
+
+/**
+ * The living loop with that number, kept alive until weir_loop_leave(); NULL when there is none.
+ * Keep it short: weir_loop_free() waits for it.
+ * @thread any
+ */
+WEIR_API weir_loop *weir_loop_enter(unsigned number);
+/** @thread any */
+WEIR_API void weir_loop_leave(unsigned number);
+
+/* A loop with a thread of its own. */
+
+typedef struct weir_loop_thread weir_loop_thread;
+
+/**
+ * Starts a thread that runs a new loop.
+ * @param out   yours until weir_loop_thread_stop()
+ * @thread any
+ * @errors as weir_loop_new(); WEIR_EAGAIN: no more threads
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_loop_thread_start(weir_loop_thread **out,
+                                                         const weir_loop_opts *opts);
+WEIR_API weir_loop *weir_loop_thread_loop(weir_loop_thread *thread);
+/** Quits the loop, joins the thread, frees both. NULL is fine. @thread any but its own */
+WEIR_API void weir_loop_thread_stop(weir_loop_thread *thread);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,88 @@
+/**
+ * @file
+ * TCP server: a listener in a main loop that hands its connections round robin to loops of their
+ * own threads (main reactor and sub-reactors).
+ */
+#ifndef WEIR_NET_TCP_SERVER_H
+#define WEIR_NET_TCP_SERVER_H
+
+#include <weir/net/conn.h>
+#include <weir/net/listener.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_tcp_server weir_tcp_server;
+
+/** How a TCP server listens. A zeroed field means the default written beside it. */
+typedef struct weir_tcp_server_opts {
+    unsigned loops;         /**< threads that serve connections; 0: one per CPU; see single_loop */
+    bool single_loop;       /**< serve in the accepting loop, no threads */
+    size_t max_connections; /**< more are closed at once; 0: no limit but descriptors */
+    weir_conn_opts conn;
+    weir_listener_opts listener;
+    weir_loop_opts loop; /**< of each serving loop */
+} weir_tcp_server_opts;
+
+/**
+ * Binds `addr` and accepts in `loop`.
+ *
+ * After WEIR_OK every connection gets on_up once, then on_down once, in its own loop.
+ * After any other result nothing runs, no callback comes, and *out is as it was.
+ * @param out   yours until weir_tcp_server_stop()
+ * @param loop  accepts here; borrowed, must outlive the server
+ * @param addr  as weir_addr_parse() reads it; not kept
+ * @param ops   borrowed for the server's life, so a static const
+ * @param user  last argument of every callback
+ * @param opts  copied; NULL is all defaults
+ * @param why   a sentence on failure; may be NULL
+ * @thread the loop's, or any before the loop runs
+ * @errors as weir_addr_parse(), weir_listener_open() and weir_loop_thread_start()
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_server_start(weir_tcp_server **out, weir_loop *loop,
+                                                        const char *addr, const weir_conn_ops *ops,
+                                                        void *user,
+                                                        const weir_tcp_server_opts *opts,
+                                                        weir_why *why);
+
+/** The bound address. */
+WEIR_API const weir_addr *weir_tcp_server_addr(const weir_tcp_server *server);
+
+/** Connections now. @thread any */
+WEIR_API size_t weir_tcp_server_connections(const weir_tcp_server *server);
+
+/** The serving loops; `index` from 0, NULL beyond the last. @thread any */
+WEIR_API weir_loop *weir_tcp_server_loop(const weir_tcp_server *server, unsigned index);
+
+/** Called in each serving loop, once per connection there. */
+typedef void (*weir_conn_each_fn)(weir_conn *conn, void *user);
+
+/** Runs `fn` for every connection, in its loop; returns at once. @thread any @errors WEIR_ENOMEM */
+WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_server_each_post(weir_tcp_server *server,
+                                                            weir_conn_each_fn fn, void *user);
+
+/** Stops accepting; connections go on. Repeatable. @thread the accepting loop's */
+WEIR_API void weir_tcp_server_pause(weir_tcp_server *server);
+
+/**
+ * Graceful stop: no new connections; every open one is closed after its output is flushed, or
+ * aborted with WEIR_ETIMEDOUT after `grace_us`; then the threads are joined, `done(user)` runs in
+ * the accepting loop, and the server is gone. Until then a second call replaces the grace that is
+ * left by its own; its `done` and `user` do not count. Further calls do nothing.
+ * @param done  may be NULL
+ * @thread the accepting loop's
+ */
+WEIR_API void weir_tcp_server_stop(weir_tcp_server *server, int64_t grace_us,
+                                   void (*done)(void *user), void *user);
+
+/**
+ * A whole program: starts the log if nobody has, prints "listening on ADDR:PORT" to stdout, serves
+ * until SIGINT or SIGTERM, stops gracefully (a second SIGINT at once).
+ * @return WEIR_OK after a graceful stop; the reason for not starting is in the log
+ * @thread the main thread
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_serve(const char *addr, const weir_conn_ops *ops,
+                                                 void *user, const weir_tcp_server_opts *opts);
+
+WEIR_END_DECLS
+
+#endif

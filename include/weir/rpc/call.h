@@ -1,0 +1,136 @@
+/**
+ * @file
+ * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop, until
+ * `closed` has returned; keep its `weir_call_id` for later and for other threads.
+ *
+ * Misuse is an error, never a crash: sending after the end is WEIR_ESTATE, a call that is over is
+ * WEIR_ECLOSED.
+ */
+#ifndef WEIR_RPC_CALL_H
+#define WEIR_RPC_CALL_H
+
+#include <weir/codec/metadata.h>
+#include <weir/net/addr.h>
+#include <weir/net/loop.h>
+#include <weir/rpc/method.h>
+
+WEIR_BEGIN_DECLS
+
+/** Names a call for ever, eight bytes; {0} names none. */
+typedef struct weir_call_id {
+    uint64_t value;
+} weir_call_id;
+
+static inline bool weir_call_id_eq(weir_call_id a, weir_call_id b)
+{
+    return a.value == b.value;
+}
+
+/** A message, encoded once and shared by many sends. Counted; immutable. */
+typedef struct weir_payload weir_payload;
+
+/**
+ * @param out  one reference, yours
+ * @thread any
+ * @errors WEIR_ENOMEM, WEIR_EMSGSIZE: over 4 GiB
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_payload_new(weir_payload **out, const weir_message *type,
+                                                   const void *message);
+/** The encoded message. Until the last reference is gone. @thread any */
+WEIR_API weir_str weir_payload_bytes(const weir_payload *payload);
+/** @thread any */
+WEIR_API weir_payload *weir_payload_ref(weir_payload *payload);
+/** NULL is fine. @thread any */
+WEIR_API void weir_payload_unref(weir_payload *payload);
+
+/* In the call's loop, inside its callbacks. */
+
+WEIR_API weir_call_id weir_call_id_of(const weir_call *call);
+/** The living call of that id, if it is in this loop; else NULL. @thread the loop's */
+WEIR_API weir_call *weir_call_get(weir_loop *loop, weir_call_id id);
+WEIR_API weir_loop *weir_call_loop(const weir_call *call);
+WEIR_API const weir_method *weir_call_method(const weir_call *call);
+WEIR_API void weir_call_set_data(weir_call *call, void *data);
+WEIR_API void *weir_call_data(const weir_call *call);
+/** The other end's socket address; NULL while a client's call has no connection. */
+WEIR_API const weir_addr *weir_call_peer(const weir_call *call);
+
+/** Memory that is freed with the call. Bounded by the server's or channel's call_bytes. */
+WEIR_API weir_arena *weir_call_arena(weir_call *call);
+/** Text in the call's arena; empty when that is full. */
+WEIR_API weir_str weir_call_printf(weir_call *call, const char *fmt, ...) WEIR_PRINTF(2, 3);
+
+/** What the client sent (at a server) or the server's initial metadata (at a client). */
+WEIR_API const weir_metadata *weir_call_metadata(const weir_call *call);
+/** A client's view of the trailing metadata, in `closed`. */
+WEIR_API const weir_metadata *weir_call_trailers(const weir_call *call);
+/** The absolute deadline; weir_time_never() without one. */
+WEIR_API weir_time weir_call_deadline(const weir_call *call);
+/** Microseconds left, at least 0; INT64_MAX without a deadline. */
+WEIR_API int64_t weir_call_time_left_us(const weir_call *call);
+/** The "host" the client asked for (":authority"). */
+WEIR_API weir_str weir_call_authority(const weir_call *call);
+
+/** Server: adds to the initial metadata. @errors WEIR_ESTATE: it has been sent; WEIR_EINVAL,
+ * WEIR_ENOMEM as weir_metadata_add() */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_add_header(weir_call *call, weir_str key,
+                                                       weir_str value);
+/** Server: adds to the trailing metadata. Errors as above. */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_add_trailer(weir_call *call, weir_str key,
+                                                        weir_str value);
+/** Server: sends the initial metadata now instead of with the first message. Repeatable. */
+WEIR_API weir_err weir_call_send_headers(weir_call *call);
+
+/**
+ * Queues a message; encoded at once, so that it may be freed.
+ * @errors WEIR_EAGAIN: over the high-water mark, not taken; `writable` comes when it has drained.
+ *         WEIR_ESTATE: ended. WEIR_EMSGSIZE: over max_send_bytes. WEIR_ENOMEM.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_send(weir_call *call, const void *message);
+/** As weir_call_send(), with bytes shared by many calls. @errors also WEIR_EINVAL: the payload's
+ * type is not the one that this end of the method sends */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_payload(weir_call *call, weir_payload *payload);
+/** Bytes that wait in the call for the peer's windows and the connection. */
+WEIR_API size_t weir_call_unsent(const weir_call *call);
+
+/** Server: the one reply and status OK. @errors WEIR_ESTATE: answered already; as weir_call_send() */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply(weir_call *call, const void *message);
+/** Server: ends with OK after what was sent. @errors WEIR_ESTATE: ended already */
+WEIR_API weir_err weir_call_finish(weir_call *call);
+/** Server: ends with an error and a text for the client. @errors WEIR_ESTATE: ended already */
+WEIR_API weir_err weir_call_fail(weir_call *call, weir_status_code code, const char *fmt, ...)
+    WEIR_PRINTF(3, 4);
+/** Server: ends with any status, details included. @errors WEIR_ESTATE: ended already */
+WEIR_API weir_err weir_call_finish_status(weir_call *call, const weir_status *status);
+
+/** Client: no more messages from us. @errors WEIR_ESTATE: done already */
+WEIR_API weir_err weir_call_half_close(weir_call *call);
+
+/** Ends the call now with RST_STREAM CANCEL; `closed` follows, not inside this function. */
+WEIR_API void weir_call_cancel(weir_call *call);
+
+/** No more messages are read until weir_call_resume(): the peer is slowed down by flow control. */
+WEIR_API void weir_call_pause(weir_call *call);
+WEIR_API void weir_call_resume(weir_call *call);
+
+/* From any thread, by id: take effect in the call's loop, in the order of one thread's calls. */
+
+/** @thread any @errors WEIR_ECLOSED: gone. WEIR_EAGAIN: over the high-water mark. WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_post(weir_call_id id, const weir_message *type,
+                                                      const void *message);
+/** As weir_call_send_post(); takes a reference of its own. @thread any */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_payload_post(weir_call_id id,
+                                                              weir_payload *payload);
+/** weir_call_reply() from any thread. @thread any @errors as weir_call_send_post() */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply_post(weir_call_id id, const weir_message *type,
+                                                       const void *message);
+/** weir_call_finish_status() from any thread; the views are copied. @thread any */
+WEIR_API weir_err weir_call_finish_post(weir_call_id id, const weir_status *status);
+/** weir_call_half_close() from any thread. @thread any */
+WEIR_API weir_err weir_call_half_close_post(weir_call_id id);
+/** weir_call_cancel() from any thread. Gone is fine. @thread any */
+WEIR_API weir_err weir_call_cancel_post(weir_call_id id);
+
+WEIR_END_DECLS
+
+#endif

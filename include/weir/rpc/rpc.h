@@ -1,0 +1,11 @@
+/** @file All of layer rpc. */
+#ifndef WEIR_RPC_RPC_H
+#define WEIR_RPC_RPC_H
+
+#include <weir/rpc/call.h>
+#include <weir/rpc/channel.h>
+#include <weir/rpc/method.h>
+#include <weir/rpc/server.h>
+#include <weir/rpc/stream.h>
+
+#endif

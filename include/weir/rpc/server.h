@@ -1,0 +1,89 @@
+/**
+ * @file
+ * gRPC server: services on a TCP server. Every connection lives in one loop, and so do its calls.
+ */
+#ifndef WEIR_RPC_SERVER_H
+#define WEIR_RPC_SERVER_H
+
+#include <weir/net/addr.h>
+#include <weir/net/loop.h>
+#include <weir/rpc/call.h>
+
+WEIR_BEGIN_DECLS
+
+/** A zeroed field means the default written beside it. */
+typedef struct weir_server_opts {
+    unsigned loops;          /**< threads that serve; 0: one per CPU */
+    bool single_loop;        /**< serve in the accepting loop, no threads */
+    size_t max_connections;  /**< 0: no limit but descriptors */
+    uint32_t max_streams;    /**< calls at once on a connection; 0: 100 */
+    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
+    size_t max_send_bytes;   /**< of a message; 0: no limit */
+    size_t call_bytes;       /**< memory of one call; 0: 16 MiB */
+    size_t send_high_water;  /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
+    uint32_t stream_window;  /**< 0: 256 KiB */
+    uint32_t header_list_bytes; /**< 0: 16 KiB */
+    int64_t max_call_us;     /**< a call lasts at most so long, deadline or not; 0: no limit */
+    int64_t drain_us;        /**< running calls may finish so long after a stop; 0: 10 s */
+} weir_server_opts;
+
+/**
+ * @param opts  copied; NULL is all defaults
+ * @return NULL when out of memory; yours until weir_server_free()
+ * @thread any
+ */
+WEIR_API weir_server *weir_server_new(const weir_server_opts *opts);
+
+/** Not while it runs. NULL is fine. */
+WEIR_API void weir_server_free(weir_server *server);
+
+/**
+ * Behind the generated `x_serve()`: adds a service before the start.
+ * @param handlers  one per method of `service`, borrowed
+ * @param methods   the user's typed table, borrowed
+ * @errors WEIR_EEXIST: a service of that name is there. WEIR_ESTATE: it runs. WEIR_ENOMEM.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const weir_service *service,
+                                                  const weir_handler *handlers,
+                                                  const void *methods, void *user);
+
+/**
+ * Binds `addr` and serves; connections are accepted in `loop`.
+ * @param why  a sentence on failure; may be NULL
+ * @thread the loop's, or any before it runs
+ * @errors as weir_tcp_server_start()
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_server_start(weir_server *server, weir_loop *loop,
+                                                    const char *addr, weir_why *why);
+
+/** The bound address, after the start. */
+WEIR_API const weir_addr *weir_server_addr(const weir_server *server);
+
+/** Counters, read at any time. @thread any */
+typedef struct weir_server_stats {
+    uint64_t connections;  /**< open now */
+    uint64_t calls;        /**< open now */
+    uint64_t calls_total;  /**< since the start */
+    uint64_t calls_failed; /**< ended with a status other than OK */
+} weir_server_stats;
+WEIR_API void weir_server_get_stats(const weir_server *server, weir_server_stats *out);
+
+/**
+ * Graceful stop: accepts no more, sends GOAWAY, lets running calls finish for opts.drain_us, then
+ * ends them with UNAVAILABLE. `done` runs in the accepting loop when all is over. Once per start.
+ * @param done  may be NULL
+ * @thread the accepting loop's
+ */
+WEIR_API void weir_server_stop(weir_server *server, void (*done)(void *user), void *user);
+
+/**
+ * A whole program: starts the log if nobody has, prints "listening on ADDR:PORT" to stdout, serves
+ * until SIGINT or SIGTERM, stops gracefully (a second SIGINT at once), frees the server.
+ * @return exit status: 0 after a graceful stop, 1 when it could not start (the reason is on stderr)
+ * @thread the main thread
+ */
+WEIR_API int weir_server_run(weir_server *server, const char *addr);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,13 @@
+/** @file All of weir, for small programs. */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include <weir/base/base.h>
+#include <weir/codec/h2.h>
+#include <weir/codec/message.h>
+#include <weir/codec/metadata.h>
+#include <weir/codec/status.h>
+#include <weir/net/net.h>
+#include <weir/rpc/rpc.h>
+
+#endif

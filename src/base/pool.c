@@ -1,0 +1,139 @@
+#include <weir/base/pool.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+enum {
+    SMALLEST_BITS = 6,
+    LARGEST_BITS = 16,
+    CLASSES = LARGEST_BITS - SMALLEST_BITS + 1
+};
+
+#define SMALLEST     ((size_t)1 << SMALLEST_BITS)
+#define LARGEST      ((size_t)1 << LARGEST_BITS)
+#define DEFAULT_KEEP ((size_t)8 << 20)
+
+typedef struct free_block {
+    struct free_block *next;
+} free_block;
+
+struct weir_pool {
+    free_block *free[CLASSES];
+    size_t used_bytes;
+    size_t kept_bytes;
+    size_t keep_bytes;  /* upper bound of kept_bytes */
+    size_t limit_bytes; /* upper bound of used_bytes + kept_bytes; SIZE_MAX: none */
+    size_t refused;
+};
+
+weir_err weir_pool_new(weir_pool **out, const weir_pool_opts *opts)
+{
+    static const weir_pool_opts defaults;
+    if (!opts)
+        opts = &defaults;
+    weir_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return WEIR_ENOMEM;
+    pool->limit_bytes = opts->limit_bytes ? opts->limit_bytes : SIZE_MAX;
+    pool->keep_bytes = opts->keep_bytes ? opts->keep_bytes : DEFAULT_KEEP;
+    if (WEIR_ASAN)
+        pool->keep_bytes = 0;
+    *out = pool;
+    return WEIR_OK;
+}
+
+/** For sizes up to LARGEST. */
+static unsigned class_of(size_t size)
+{
+    return size <= SMALLEST ? 0 : 64 - WEIR_CLZ64(size - 1) - SMALLEST_BITS;
+}
+
+size_t weir_pool_round(size_t size)
+{
+    return size <= LARGEST ? SMALLEST << class_of(size) : size;
+}
+
+static free_block *take_kept(weir_pool *pool, unsigned class)
+{
+    free_block *block = pool->free[class];
+    if (block) {
+        pool->free[class] = block->next;
+        pool->kept_bytes -= SMALLEST << class;
+    }
+    return block;
+}
+
+static void free_kept(weir_pool *pool)
+{
+    for (unsigned class = 0; class < CLASSES; class ++)
+        for (free_block *block; (block = take_kept(pool, class));)
+            free(block);
+}
+
+void weir_pool_free(weir_pool *pool)
+{
+    if (!pool)
+        return;
+    if (pool->used_bytes)
+        WEIR_BUG("weir_pool_free() with %zu bytes still handed out: put every block back first",
+                 pool->used_bytes);
+    free_kept(pool);
+    free(pool);
+}
+
+static bool fits(const weir_pool *pool, size_t bytes)
+{
+    return bytes <= pool->limit_bytes &&
+           pool->used_bytes + pool->kept_bytes <= pool->limit_bytes - bytes;
+}
+
+static WEIR_COLD void *get_from_system(weir_pool *pool, size_t bytes)
+{
+    if (!fits(pool, bytes))
+        free_kept(pool); /* what is kept in other sizes must not stand in the way */
+    void *block = fits(pool, bytes) ? malloc(bytes) : NULL;
+    if (block)
+        pool->used_bytes += bytes;
+    else
+        pool->refused++;
+    return block;
+}
+
+void *weir_pool_get(weir_pool *pool, size_t size)
+{
+    if (!pool)
+        return malloc(weir_pool_round(size));
+    if (WEIR_UNLIKELY(size > LARGEST))
+        return get_from_system(pool, size);
+    unsigned class = class_of(size);
+    void *block = take_kept(pool, class);
+    if (WEIR_UNLIKELY(!block))
+        return get_from_system(pool, SMALLEST << class);
+    pool->used_bytes += SMALLEST << class;
+    return block;
+}
+
+void weir_pool_put(weir_pool *pool, void *block, size_t size)
+{
+    if (!pool || !block) {
+        free(block);
+        return;
+    }
+    size_t bytes = weir_pool_round(size);
+    pool->used_bytes -= bytes;
+    if (WEIR_UNLIKELY(bytes > LARGEST || pool->kept_bytes + bytes > pool->keep_bytes)) {
+        free(block);
+        return;
+    }
+    free_block *kept = block;
+    unsigned class = class_of(bytes);
+    kept->next = pool->free[class];
+    pool->free[class] = kept;
+    pool->kept_bytes += bytes;
+}
+
+void weir_pool_get_stats(const weir_pool *pool, weir_pool_stats *out)
+{
+    *out = (weir_pool_stats){pool->used_bytes, pool->kept_bytes, pool->refused};
+}

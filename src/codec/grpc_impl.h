@@ -1,0 +1,149 @@
+/**
+ * @file
+ * Inside of the gRPC engine: grpc.c owns connections and the life of calls, grpc_headers.c reads and
+ * writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues outgoing ones.
+ */
+#ifndef WEIR_CODEC_GRPC_IMPL_H
+#define WEIR_CODEC_GRPC_IMPL_H
+
+#include <weir/codec/grpc.h>
+
+struct weir_grpc {
+    weir_h2 *h2;
+    weir_h2_role role;
+    const weir_grpc_ops *ops;
+    void *user;
+    weir_pool *pool;
+    weir_timers *timers;
+    weir_grpc_opts opts;
+    weir_list calls;
+    size_t call_count;
+    weir_list writable; /* calls whose on_writable is due */
+    weir_list settled;  /* calls whose on_close is due */
+    bool closed_to_new; /* a GOAWAY was received or sent */
+};
+
+/** A message, or the rest of it, on its way out: header, prefix and bytes in one pool block, or
+ * borrowed bytes. */
+typedef struct weir__out {
+    struct weir__out *next;
+    const uint8_t *bytes;
+    size_t len;
+    size_t block_size; /* as asked of the pool */
+    weir_buf_release_fn release;
+    void *user;
+} weir__out;
+
+/** The message that is being received. */
+typedef struct weir__in {
+    uint8_t prefix[WEIR_GRPC_PREFIX];
+    unsigned prefix_len;
+    uint32_t need;  /* bytes of the message */
+    uint32_t have;  /* of them, in `block` */
+    uint8_t *block; /* grows as bytes arrive, never to more than twice of them */
+    size_t block_size;
+} weir__in;
+
+/** What a header block said, as bits. */
+typedef enum weir__fields {
+    WEIR__HAS_GRPC_STATUS = 1,
+    WEIR__BAD_METHOD = 2,
+    WEIR__BAD_CONTENT_TYPE = 4,
+    WEIR__HAS_CONTENT_TYPE = 8,
+    WEIR__HAS_TE = 16,
+    WEIR__BAD_TIMEOUT = 32,
+    WEIR__BAD_METADATA = 64,
+    WEIR__NO_MEMORY = 128,
+    WEIR__COMPRESSED = 256
+} weir__fields;
+
+struct weir_grpc_call {
+    weir_grpc *grpc;
+    void *owner;
+    weir_list node;          /* in grpc->calls, at the end in grpc->settled */
+    weir_list writable_node; /* in grpc->writable */
+    int32_t id;
+    weir_arena arena;
+    weir_timer expiry;
+    weir_time deadline;
+
+    /* What the peer said. */
+    weir_str path, authority;
+    weir_metadata metadata; /* its first block */
+    weir_metadata last;     /* the block being read; then its trailers */
+    unsigned fields;        /* weir__fields of the block being read */
+    int http_status;
+    int grpc_status;
+    weir_str grpc_message, grpc_details;
+    weir__in in;
+    weir_buf held; /* bytes received while paused */
+
+    /* What we say. */
+    weir_metadata headers, trailers;
+    weir__out *out_first, *out_last, *out_begun;
+    size_t out_bytes;
+    weir_status status; /* how it ends */
+
+    bool announced;     /* the owner knows it: on_close is owed */
+    bool expect_one;
+    bool got_message;
+    bool paused;
+    bool peer_ended;     /* no more bytes from the peer */
+    bool end_delivered;  /* and the owner has been told */
+    bool headers_sent;
+    bool out_ended;      /* our side ends after the queue: finished or half-closed */
+    bool end_sent;
+    bool decided;        /* `status` is final */
+    bool wants_writable; /* WEIR_EAGAIN was said */
+    bool plain;          /* an answer in plain HTTP: no trailers */
+    bool delivering;     /* inside the owner's on_message */
+    bool stream_gone;    /* HTTP/2 is done with it, the owner is not */
+    bool reset;          /* we sent RST_STREAM */
+};
+
+/* grpc.c */
+
+/** Server: the request is in order; the owner learns of it. */
+void weir__grpc_announce_request(weir_grpc_call *call);
+
+/** Fixes how the call ends, unless that is fixed already. `message` is copied. */
+void weir__grpc_decide(weir_grpc_call *call, weir_status_code code, weir_str message);
+void weir__grpc_decide_text(weir_grpc_call *call, weir_status_code code, const char *fmt, ...)
+    WEIR_PRINTF(3, 4);
+/** Ends the call with an error now: with trailers where they can be sent, else with RST_STREAM. */
+void weir__grpc_fail(weir_grpc_call *call, weir_status_code code, const char *fmt, ...)
+    WEIR_PRINTF(3, 4);
+/** A call whose stream is gone ends with the next pull, if its last message is delivered. */
+void weir__grpc_settle(weir_grpc_call *call);
+/** RST_STREAM; the status is decided already. */
+void weir__grpc_reset(weir_grpc_call *call, uint32_t h2_code);
+
+/* grpc_headers.c */
+
+void weir__grpc_on_header(weir_h2 *h2, void *stream, weir_str name, weir_str value, void *user);
+void weir__grpc_on_headers_end(weir_h2 *h2, void *stream, weir_h2_block block, bool too_large,
+                               void *user);
+/** Client: the request's header block. */
+WEIR_MUST_CHECK weir_err weir__grpc_submit_request(weir_grpc_call *call,
+                                                   const weir_grpc_start *start);
+/** Server: the response's header block; `only`: with the status in it (Trailers-Only). */
+WEIR_MUST_CHECK weir_err weir__grpc_submit_response(weir_grpc_call *call, bool only);
+WEIR_MUST_CHECK weir_err weir__grpc_submit_trailers(weir_grpc_call *call);
+
+/* grpc_in.c */
+
+void weir__grpc_on_data(weir_h2 *h2, void *stream, const uint8_t *data, size_t len, void *user);
+void weir__grpc_on_end(weir_h2 *h2, void *stream, void *user);
+/** Delivers the end to the owner, once everything before it is delivered. */
+void weir__grpc_peer_ended(weir_grpc_call *call);
+void weir__grpc_in_free(weir_grpc_call *call);
+
+/* grpc_out.c */
+
+void weir__grpc_on_body(weir_h2 *h2, void *stream, size_t max, weir_h2_body *out, void *user);
+weir_err weir__grpc_on_body_write(weir_h2 *h2, void *stream, weir_buf *out, size_t len, void *user);
+void weir__grpc_out_clear(weir_grpc_call *call);
+/** The message that was begun goes out without its prefix. */
+void weir__grpc_out_unframe(weir_grpc_call *call);
+
+#endif

@@ -1,0 +1,292 @@
+#include "conn_impl.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    HIGH_WATER = 1 << 20,
+    HIGH_WATER_MAX = 1 << 30,
+    READ_MAX = 64 << 10
+};
+
+/* The peer's address takes a third; what is left fits six cache lines. */
+_Static_assert(sizeof(weir_conn) <= 512, "idle connections cost memory");
+
+/* Opening and ending */
+
+static void set_options(int fd, const weir_addr *peer, const weir_conn_opts *opts)
+{
+    int on = 1;
+    sa_family_t family = peer->storage.ss_family;
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    /* Neither is worth losing the connection for. */
+    if (!opts->delay)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!opts->no_keepalive)
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+static void check_idle(weir_timer *timer, void *user)
+{
+    weir_conn *conn = user;
+    weir_loop *loop = conn->watcher.loop;
+    int64_t left_us = conn->idle_us - weir_time_diff(weir_loop_now(loop), conn->active);
+    if (left_us <= 0)
+        weir__conn_end(conn, WEIR_ETIMEDOUT);
+    else
+        weir_loop_after(loop, timer, left_us, check_idle, conn);
+}
+
+static void destroy(weir_conn *conn)
+{
+    weir_pool *pool = weir_loop_pool(conn->watcher.loop);
+    weir_buf_clear(&conn->in);
+    weir_buf_clear(&conn->out);
+    close(conn->watcher.fd);
+    weir_pool_put(pool, conn, sizeof *conn);
+}
+
+static void finish(weir_conn *conn)
+{
+    weir__conn_group *group = conn->group;
+    if (conn->ops->on_down)
+        conn->ops->on_down(conn, conn->why, conn->user);
+    weir_list_remove(&conn->node);
+    weir_loop_undefer(conn->watcher.loop, &conn->turn);
+    destroy(conn);
+    if (group && group->on_left)
+        group->on_left(group);
+}
+
+static void end_of_turn(weir_deferred *work)
+{
+    weir_conn *conn = WEIR_CONTAINER_OF(work, weir_conn, turn);
+    if (conn->ended)
+        finish(conn);
+    else
+        weir__conn_turn(conn);
+}
+
+void weir__conn_end(weir_conn *conn, weir_err why)
+{
+    if (conn->ended)
+        return;
+    conn->ended = true;
+    conn->why = why;
+    weir_watcher_stop(&conn->watcher);
+    weir_loop_cancel(conn->watcher.loop, &conn->idle);
+    weir__conn_expel(conn);
+    weir_loop_defer(conn->watcher.loop, &conn->turn);
+}
+
+static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
+{
+    size_t high_water = opts->high_water ? opts->high_water : HIGH_WATER;
+    size_t read_max = opts->read_max ? opts->read_max : READ_MAX;
+    conn->high_water = (uint32_t)(high_water < HIGH_WATER_MAX ? high_water : HIGH_WATER_MAX);
+    conn->read_max = (uint32_t)(read_max < HIGH_WATER_MAX ? read_max : HIGH_WATER_MAX);
+    conn->idle_us = opts->idle_us;
+}
+
+static weir_conn *make(weir_loop *loop, int fd, const weir_addr *peer)
+{
+    weir_pool *pool = weir_loop_pool(loop);
+    weir_conn *conn = weir_pool_get(pool, sizeof *conn);
+    if (!conn)
+        return NULL;
+    memset(conn, 0, sizeof *conn);
+    weir_buf_init(&conn->in, pool);
+    weir_buf_init(&conn->out, pool);
+    weir_watcher_init(&conn->watcher, loop, fd, weir__conn_ready, conn);
+    conn->turn.fn = end_of_turn;
+    if (peer) {
+        conn->peer = *peer;
+    } else {
+        conn->peer.len = sizeof conn->peer.storage;
+        if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.len) != 0)
+            conn->peer.len = 0;
+    }
+    return conn;
+}
+
+/** Everything that can fail. */
+static weir_err enter_loop(weir_conn *conn)
+{
+    weir_err err = weir__conn_enrol(conn);
+    if (err)
+        return err;
+    err = weir_watcher_want(&conn->watcher, WEIR_READABLE);
+    if (err)
+        weir__conn_expel(conn);
+    return err;
+}
+
+weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const weir_addr *peer,
+                              const weir_conn_ops *ops, void *user, const weir_conn_opts *opts,
+                              weir__conn_group *group)
+{
+    static const weir_conn_opts defaults;
+    weir_loop_assert(loop);
+    weir_conn *conn = make(loop, fd, peer);
+    if (!conn) {
+        close(fd);
+        return WEIR_ENOMEM;
+    }
+    opts = opts ? opts : &defaults;
+    conn->ops = ops;
+    conn->user = user;
+    apply_opts(conn, opts);
+    weir_err err = enter_loop(conn);
+    if (err) {
+        destroy(conn);
+        return err;
+    }
+    set_options(fd, &conn->peer, opts);
+    conn->group = group;
+    if (group)
+        weir_list_append(&group->conns, &conn->node);
+    conn->active = weir_time_now();
+    if (conn->idle_us > 0)
+        weir_loop_after(loop, &conn->idle, conn->idle_us, check_idle, conn);
+    *out = conn;
+    if (ops->on_up)
+        ops->on_up(conn, user);
+    return WEIR_OK;
+}
+
+weir_err weir_conn_open_take(weir_conn **out, weir_loop *loop, int fd, const weir_addr *peer,
+                             const weir_conn_ops *ops, void *user, const weir_conn_opts *opts)
+{
+    return weir__conn_open_take(out, loop, fd, peer, ops, user, opts, NULL);
+}
+
+/* Reading */
+
+weir_conn_id weir_conn_id_of(const weir_conn *conn)
+{
+    return conn->id;
+}
+
+weir_loop *weir_conn_loop(const weir_conn *conn)
+{
+    return conn->watcher.loop;
+}
+
+weir_conn_state weir_conn_get_state(const weir_conn *conn)
+{
+    if (conn->ended)
+        return WEIR_CONN_DISCONNECTED;
+    return conn->close_asked || conn->shutdown_asked || conn->read_ended ? WEIR_CONN_DISCONNECTING
+                                                                         : WEIR_CONN_CONNECTED;
+}
+
+const weir_addr *weir_conn_peer(const weir_conn *conn)
+{
+    return &conn->peer;
+}
+
+void weir_conn_set_data(weir_conn *conn, void *data)
+{
+    conn->data = data;
+}
+
+void *weir_conn_data(const weir_conn *conn)
+{
+    return conn->data;
+}
+
+size_t weir_conn_unsent(const weir_conn *conn)
+{
+    return weir_buf_len(&conn->out);
+}
+
+/* Sending and closing: each notes what is wanted for the end of the turn */
+
+static bool takes_output(const weir_conn *conn)
+{
+    return !conn->ended && !conn->close_asked && !conn->shutdown_asked;
+}
+
+static void ask(weir_conn *conn)
+{
+    weir_loop_defer(conn->watcher.loop, &conn->turn);
+}
+
+weir_err weir_conn_send(weir_conn *conn, const void *bytes, size_t len)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (!takes_output(conn))
+        return WEIR_ECLOSED;
+    weir_err err = weir_buf_append(&conn->out, bytes, len);
+    if (!err)
+        ask(conn);
+    return err;
+}
+
+weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (!takes_output(conn))
+        return WEIR_ECLOSED;
+    weir_buf_move(&conn->out, bytes);
+    ask(conn);
+    return WEIR_OK;
+}
+
+void weir_conn_schedule(weir_conn *conn)
+{
+    if (!takes_output(conn))
+        return;
+    conn->flush_asked = true;
+    ask(conn);
+}
+
+void weir_conn_pause(weir_conn *conn)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (conn->ended || conn->close_asked)
+        return;
+    conn->paused = true;
+    weir__conn_watch(conn);
+}
+
+void weir_conn_resume(weir_conn *conn)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (conn->ended || !conn->paused)
+        return;
+    conn->paused = false;
+    conn->message_asked = weir_buf_len(&conn->in) > 0;
+    weir__conn_watch(conn);
+    ask(conn);
+}
+
+void weir_conn_shutdown(weir_conn *conn)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (!takes_output(conn))
+        return;
+    conn->shutdown_asked = true;
+    ask(conn);
+}
+
+void weir_conn_close(weir_conn *conn)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (conn->ended || conn->close_asked)
+        return;
+    conn->close_asked = true;
+    conn->paused = false;
+    weir__conn_expel(conn);
+    weir__conn_watch(conn);
+    ask(conn);
+}
+
+void weir_conn_abort(weir_conn *conn, weir_err why)
+{
+    weir_loop_assert(conn->watcher.loop);
+    weir__conn_end(conn, why);
+}

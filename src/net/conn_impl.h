@@ -1,0 +1,86 @@
+/**
+ * @file
+ * The inside of a connection, for the layer's other files.
+ *
+ * conn.c opens and ends it and holds what the owner calls, conn_io.c moves the bytes, conn_post.c
+ * is for other threads. Everything that a turn asks for happens in one piece of end-of-turn work,
+ * weir__conn_turn(), and so does the end: until then the memory is valid, so that a connection may
+ * be closed in any callback.
+ */
+#ifndef WEIR_NET_CONN_IMPL_H
+#define WEIR_NET_CONN_IMPL_H
+
+#include <weir/net/conn.h>
+#include <weir/net/watcher.h>
+
+/** Connections that somebody wants to reach all together; one loop's. */
+typedef struct weir__conn_group weir__conn_group;
+struct weir__conn_group {
+    weir_list conns;
+    void (*on_left)(weir__conn_group *group); /* after a connection's on_down */
+};
+
+struct weir_conn {
+    weir_watcher watcher;
+    weir_deferred turn;
+    weir_timer idle;
+    const weir_conn_ops *ops;
+    void *user;
+    void *data;
+    weir_buf in;
+    weir_buf out;
+    weir_list node;          /* in the group */
+    weir__conn_group *group; /* NULL: none */
+    weir_conn_id id;
+    weir_time active; /* when a byte last went either way */
+    int64_t idle_us;
+    uint32_t high_water;
+    uint32_t read_max;
+    uint32_t charged; /* of `out`, counted in the slot for other threads to see */
+    weir_err why;     /* of the end */
+
+    bool ended;          /* on_down and the end of the memory are all that follows */
+    bool paused;         /* by the owner */
+    bool read_ended;     /* the peer's direction */
+    bool write_ended;    /* ours */
+    bool shutdown_asked; /* once the output is flushed */
+    bool close_asked;    /* once the output is flushed; input is thrown away */
+    bool flush_asked;    /* on_flush */
+    bool message_asked;  /* on_message for what was left over before a pause */
+    bool blocked;        /* the kernel takes no more now */
+    bool unblocked;      /* but has room again: the rest goes out before on_flush */
+    bool written;        /* something, since on_written */
+    bool over_high;      /* on_high_water was called */
+    bool posted;         /* by another thread since the output was last low */
+    weir_addr peer;
+};
+
+/** weir_conn_open_take() into `group`, which may be NULL. */
+weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const weir_addr *peer,
+                              const weir_conn_ops *ops, void *user, const weir_conn_opts *opts,
+                              weir__conn_group *group);
+
+/** Ends it; on_down(why) comes at the end of the turn. Repeatable: the first reason stays. */
+void weir__conn_end(weir_conn *conn, weir_err why);
+
+/** End-of-turn work until the connection has ended. */
+void weir__conn_turn(weir_conn *conn);
+/** The watcher's callback. */
+void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
+/** The poller is told what the connection waits for now. */
+void weir__conn_watch(weir_conn *conn);
+
+/** Takes a slot and its id. @errors WEIR_EFULL, WEIR_ENOMEM */
+weir_err weir__conn_enrol(weir_conn *conn);
+/** The id names nothing from now on. Repeatable. */
+void weir__conn_expel(weir_conn *conn);
+/** Lets other threads see how much output waits. @return whether one of them had been refused and
+ * may go on */
+bool weir__conn_publish_unsent(weir_conn *conn);
+
+static inline void weir__conn_touch(weir_conn *conn)
+{
+    conn->active = weir_loop_now(conn->watcher.loop);
+}
+
+#endif

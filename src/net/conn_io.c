@@ -1,0 +1,187 @@
+/* Bytes between a connection's buffers and the kernel. */
+#include "conn_impl.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum {
+    IOV_PER_CALL = 256,
+    DISCARD_READS = 16
+};
+
+static weir_err socket_error(void)
+{
+    return errno == EPIPE ? WEIR_ECONNRESET : weir_err_from_errno(errno);
+}
+
+void weir__conn_watch(weir_conn *conn)
+{
+    if (conn->ended)
+        return;
+    unsigned events = (conn->paused || conn->read_ended ? 0u : WEIR_READABLE) |
+                      (conn->blocked ? WEIR_WRITABLE : 0u);
+    weir_err err = weir_watcher_want(&conn->watcher, events);
+    if (err)
+        weir__conn_end(conn, err);
+}
+
+/* In */
+
+static void deliver(weir_conn *conn)
+{
+    if (conn->close_asked || !conn->ops->on_message)
+        weir_buf_clear(&conn->in);
+    else
+        conn->ops->on_message(conn, &conn->in, conn->user);
+}
+
+static void peer_ended(weir_conn *conn)
+{
+    conn->read_ended = true;
+    weir__conn_watch(conn);
+    if (conn->ended || conn->close_asked)
+        return;
+    if (conn->ops->on_eof)
+        conn->ops->on_eof(conn, conn->user);
+    else
+        weir_conn_close(conn);
+    if (!conn->ended && conn->write_ended)
+        weir__conn_end(conn, WEIR_OK);
+}
+
+static void read_some(weir_conn *conn)
+{
+    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max);
+    if (n > 0) {
+        weir__conn_touch(conn);
+        deliver(conn);
+    } else if (n == 0) {
+        peer_ended(conn);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        weir__conn_end(conn, socket_error());
+    }
+}
+
+void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
+{
+    weir_conn *conn = user;
+    if (events & WEIR_WRITABLE) {
+        conn->blocked = false;
+        conn->unblocked = true;
+        weir_loop_defer(watcher->loop, &conn->turn);
+    }
+    if (events & WEIR_READABLE)
+        read_some(conn);
+}
+
+/* Out */
+
+/** One system call, but for output of more pieces than one takes. @return false: not all is gone */
+static bool write_out(weir_conn *conn)
+{
+    while (weir_buf_len(&conn->out) > 0) {
+        struct iovec iov[IOV_PER_CALL];
+        struct msghdr msg = {.msg_iov = iov};
+        size_t offered = 0;
+        int count = weir_buf_iov(&conn->out, iov, IOV_PER_CALL);
+        msg.msg_iovlen = (size_t)count;
+        for (int i = 0; i < count; i++)
+            offered += iov[i].iov_len;
+        ssize_t n = sendmsg(conn->watcher.fd, &msg, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            weir__conn_end(conn, socket_error());
+            return false;
+        }
+        if (n > 0) {
+            conn->written = true;
+            weir__conn_touch(conn);
+            weir_buf_retrieve(&conn->out, (size_t)n);
+        }
+        if (n < 0 || (size_t)n < offered) {
+            conn->blocked = true;
+            return false;
+        }
+    }
+    return true;
+}
+
+/** Tells the owner, and the other threads, how full the output is. */
+static void report_level(weir_conn *conn)
+{
+    size_t unsent = weir_buf_len(&conn->out);
+    bool refused = weir__conn_publish_unsent(conn);
+    if (!conn->over_high && unsent > conn->high_water) {
+        conn->over_high = true;
+        if (conn->ops->on_high_water)
+            conn->ops->on_high_water(conn, unsent, conn->user);
+    } else if (unsent <= conn->high_water / 2 && (conn->over_high || refused)) {
+        conn->over_high = false;
+        if (conn->ops->on_low_water)
+            conn->ops->on_low_water(conn, conn->user);
+    }
+}
+
+/** Input that came meanwhile is read, for a close with unread input would reset the connection and
+ * could take our last bytes away from the peer. */
+static void close_gently(weir_conn *conn)
+{
+    char scrap[4096];
+    if (!conn->write_ended)
+        (void)shutdown(conn->watcher.fd, SHUT_WR);
+    for (int i = 0; i < DISCARD_READS && !conn->read_ended; i++)
+        if (recv(conn->watcher.fd, scrap, sizeof scrap, MSG_DONTWAIT) <= 0)
+            break;
+    weir__conn_end(conn, WEIR_OK);
+}
+
+/** All output is gone. */
+static void after_flush(weir_conn *conn)
+{
+    if (conn->close_asked) {
+        close_gently(conn);
+    } else if (conn->shutdown_asked && !conn->write_ended) {
+        conn->write_ended = true;
+        if (shutdown(conn->watcher.fd, SHUT_WR) != 0 && errno != ENOTCONN)
+            weir__conn_end(conn, socket_error());
+        else if (conn->read_ended)
+            weir__conn_end(conn, WEIR_OK);
+    }
+}
+
+/** @return whether all output is gone */
+static bool flush(weir_conn *conn)
+{
+    /* What the kernel refused before goes first: on_flush is for an empty output or a new turn. */
+    if (conn->unblocked) {
+        conn->unblocked = false;
+        if (!write_out(conn))
+            return false;
+    }
+    if (conn->flush_asked) {
+        conn->flush_asked = false;
+        if (conn->ops->on_flush)
+            conn->ops->on_flush(conn, &conn->out, conn->user);
+    }
+    return !conn->ended && write_out(conn);
+}
+
+void weir__conn_turn(weir_conn *conn)
+{
+    if (conn->message_asked && !conn->paused) {
+        conn->message_asked = false;
+        deliver(conn);
+    }
+    bool flushed = !conn->blocked && !conn->ended && flush(conn);
+    weir__conn_watch(conn);
+    if (!conn->ended)
+        report_level(conn);
+    if (flushed && conn->written && !conn->ended) {
+        conn->written = false;
+        if (conn->ops->on_written)
+            conn->ops->on_written(conn, conn->user);
+    }
+    if (flushed && !conn->ended && weir_buf_len(&conn->out) == 0 && !conn->flush_asked)
+        after_flush(conn);
+}

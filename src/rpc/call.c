@@ -1,0 +1,236 @@
+/* The public face of a call inside its loop. */
+#include "call_impl.h"
+
+static const char call_kind;
+
+weir_err weir__call_register(weir_call *call, uint32_t limit_bytes)
+{
+    return weir_slots_add(weir_loop_slots(call->loop), &call_kind, call,
+                          weir_loop_number(call->loop), limit_bytes, &call->id.value);
+}
+
+void weir__call_unregister(weir_call *call)
+{
+    weir_slots_remove(weir_loop_slots(call->loop), call->id.value);
+}
+
+weir_call *weir_call_get(weir_loop *loop, weir_call_id id)
+{
+    weir_loop_assert(loop);
+    if (weir_slot_loop(id.value) != weir_loop_number(loop))
+        return NULL;
+    return weir_slots_get(weir_loop_slots(loop), &call_kind, id.value);
+}
+
+weir_call_id weir_call_id_of(const weir_call *call)
+{
+    return call->id;
+}
+
+weir_loop *weir_call_loop(const weir_call *call)
+{
+    return call->loop;
+}
+
+const weir_method *weir_call_method(const weir_call *call)
+{
+    return call->method;
+}
+
+void weir_call_set_data(weir_call *call, void *data)
+{
+    call->data = data;
+}
+
+void *weir_call_data(const weir_call *call)
+{
+    return call->data;
+}
+
+const weir_addr *weir_call_peer(const weir_call *call)
+{
+    return call->link ? weir_conn_peer(call->link->conn) : NULL;
+}
+
+weir_arena *weir_call_arena(weir_call *call)
+{
+    return call->arena;
+}
+
+weir_str weir_call_printf(weir_call *call, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    weir_str text = weir_arena_vprintf(call->arena, fmt, args);
+    va_end(args);
+    return text;
+}
+
+static const weir_metadata no_metadata;
+
+const weir_metadata *weir_call_metadata(const weir_call *call)
+{
+    return call->wire ? weir_grpc_call_metadata(call->wire) : &no_metadata;
+}
+
+const weir_metadata *weir_call_trailers(const weir_call *call)
+{
+    return call->wire ? weir_grpc_call_trailers(call->wire) : &no_metadata;
+}
+
+weir_time weir_call_deadline(const weir_call *call)
+{
+    return call->deadline;
+}
+
+int64_t weir_call_time_left_us(const weir_call *call)
+{
+    weir_time deadline = weir_call_deadline(call);
+    if (deadline.us == WEIR_TIME_NEVER_US)
+        return INT64_MAX;
+    int64_t left = weir_time_diff(deadline, weir_time_now());
+    return left > 0 ? left : 0;
+}
+
+weir_str weir_call_authority(const weir_call *call)
+{
+    return call->wire ? weir_grpc_call_authority(call->wire) : WEIR_STR("");
+}
+
+weir_err weir_call_add_header(weir_call *call, weir_str key, weir_str value)
+{
+    return call->wire ? weir_grpc_add_header(call->wire, key, value) : WEIR_ESTATE;
+}
+
+weir_err weir_call_add_trailer(weir_call *call, weir_str key, weir_str value)
+{
+    return call->wire ? weir_grpc_add_trailer(call->wire, key, value) : WEIR_ESTATE;
+}
+
+weir_err weir_call_send_headers(weir_call *call)
+{
+    if (!call->wire)
+        return WEIR_ESTATE;
+    weir__link_wake(call->link);
+    return weir_grpc_send_headers(call->wire);
+}
+
+size_t weir_call_unsent(const weir_call *call)
+{
+    return call->wire ? weir_grpc_call_unsent(call->wire) : 0;
+}
+
+weir_err weir_call_send(weir_call *call, const void *message)
+{
+    if (!call->wire)
+        return call->ops->wait_writable(call);
+    size_t size = weir_message_size(call->sends, message);
+    uint8_t *room = NULL;
+    weir_err err = weir_grpc_send_begin(call->wire, size, &room);
+    if (err)
+        return err;
+    err = weir_message_encode(call->sends, message, room, size);
+    if (err) {
+        weir_grpc_send_drop(call->wire);
+        return err;
+    }
+    weir_grpc_send_end(call->wire);
+    weir__link_wake(call->link);
+    return WEIR_OK;
+}
+
+static void release_payload(void *user)
+{
+    weir_payload_unref(user);
+}
+
+weir_err weir_call_send_payload(weir_call *call, weir_payload *payload)
+{
+    if (weir__payload_type(payload) != call->sends)
+        return WEIR_EINVAL;
+    if (!call->wire)
+        return call->ops->wait_writable(call);
+    if (!weir_grpc_is_writable(call->wire))
+        return WEIR_EAGAIN;
+    weir_str framed = weir__payload_framed(payload);
+    weir_err err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len,
+                                         release_payload, weir_payload_ref(payload));
+    if (err)
+        weir_payload_unref(payload);
+    else
+        weir__link_wake(call->link);
+    return err;
+}
+
+weir_err weir_call_reply(weir_call *call, const void *message)
+{
+    weir_err err = weir_call_send(call, message);
+    return err ? err : weir_call_finish(call);
+}
+
+weir_err weir_call_finish(weir_call *call)
+{
+    return weir_call_finish_status(call, &(weir_status){WEIR_STATUS_OK, {0}, {0}});
+}
+
+weir_err weir_call_fail(weir_call *call, weir_status_code code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    weir_str text = weir_arena_vprintf(call->arena, fmt, args);
+    va_end(args);
+    return weir_call_finish_status(call, &(weir_status){code, text, {0}});
+}
+
+weir_err weir_call_finish_status(weir_call *call, const weir_status *status)
+{
+    if (!call->wire)
+        return WEIR_ESTATE;
+    weir__link_wake(call->link);
+    return weir_grpc_finish(call->wire, status);
+}
+
+weir_err weir_call_half_close(weir_call *call)
+{
+    if (!call->wire)
+        return call->ops->half_close_early(call);
+    weir__link_wake(call->link);
+    return weir_grpc_half_close(call->wire);
+}
+
+void weir_call_cancel(weir_call *call)
+{
+    if (call->wire) {
+        weir_grpc_cancel(call->wire);
+        weir__link_wake(call->link);
+    } else {
+        call->ops->cancel_early(call);
+    }
+}
+
+void weir_call_pause(weir_call *call)
+{
+    if (call->wire)
+        weir_grpc_pause(call->wire);
+}
+
+void weir_call_resume(weir_call *call)
+{
+    if (!call->wire)
+        return;
+    weir_grpc_resume(call->wire);
+    weir__link_wake(call->link);
+}
+
+bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsigned flags,
+                       void **out)
+{
+    weir_err err = weir_message_decode(call->receives, out, arena, bytes, flags);
+    if (!err)
+        return true;
+    weir_status_code code =
+        err == WEIR_ENOMEM ? WEIR_STATUS_RESOURCE_EXHAUSTED : WEIR_STATUS_INTERNAL;
+    weir_grpc_end_call(call->wire, code, weir_err_text(err));
+    weir__link_wake(call->link);
+    return false;
+}

@@ -1,0 +1,64 @@
+/**
+ * @file
+ * What a call is inside the rpc layer, at either end. server.c and client_call.c put their own state
+ * around it.
+ */
+#ifndef WEIR_RPC_CALL_IMPL_H
+#define WEIR_RPC_CALL_IMPL_H
+
+#include <weir/codec/grpc.h>
+#include <weir/rpc/call.h>
+
+#include "link.h"
+
+/** What the two ends do differently with the engine's events. */
+typedef struct weir__call_ops {
+    void (*headers)(weir_call *call);
+    void (*message)(weir_call *call, weir_str bytes);
+    void (*half_close)(weir_call *call);
+    void (*writable)(weir_call *call);
+    /** The engine's call is gone when it returns. */
+    void (*close)(weir_call *call, const weir_status *status);
+
+    /* While there is no connection yet, which only a client's call knows. */
+
+    weir_err (*wait_writable)(weir_call *call);
+    weir_err (*half_close_early)(weir_call *call);
+    void (*cancel_early)(weir_call *call);
+    /** Keeps a message for later; as weir_grpc_send_framed(). */
+    weir_err (*send_early)(weir_call *call, weir_str framed, weir_buf_release_fn release,
+                           void *user);
+} weir__call_ops;
+
+struct weir_call {
+    weir_call_id id;
+    const weir__call_ops *ops;
+    weir_loop *loop;
+    weir__link *link;     /* its connection; NULL while a client's call waits for one */
+    weir_grpc_call *wire; /* the engine's half; NULL likewise */
+    const weir_method *method;
+    const weir_message *sends;    /* the type that this end sends */
+    const weir_message *receives; /* and the other */
+    weir_time deadline;
+    weir_arena *arena;
+    void *data;
+};
+
+/** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
+WEIR_MUST_CHECK weir_err weir__call_register(weir_call *call, uint32_t limit_bytes);
+/** The id names nothing from now on. */
+void weir__call_unregister(weir_call *call);
+
+/** Reads a message of the peer's type into `arena`, or ends the call with the status gRPC has for
+ * that. @return false: ended */
+bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsigned flags,
+                       void **out);
+
+/** Delivery goes on, from another thread. */
+weir_err weir__call_resume_post(weir_call_id id);
+
+/** A shared message: its bytes, the gRPC prefix in front. */
+weir_str weir__payload_framed(const weir_payload *payload);
+const weir_message *weir__payload_type(const weir_payload *payload);
+
+#endif

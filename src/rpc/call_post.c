@@ -1,0 +1,214 @@
+/* Calls by id from any thread: each operation is a task of its own. Messages are counted in the
+ * call's slot from the post until they have left, so that a slow peer is told to the poster. */
+#include <stdlib.h>
+
+#include "call_impl.h"
+
+typedef enum post_kind {
+    POST_SEND,
+    POST_REPLY,
+    POST_FINISH,
+    POST_HALF_CLOSE,
+    POST_CANCEL,
+    POST_RESUME
+} post_kind;
+
+typedef struct post {
+    weir_task task;
+    weir_loop *loop;
+    weir_call_id id;
+    post_kind kind;
+    weir_payload *payload; /* POST_SEND, POST_REPLY */
+    weir_status status;    /* POST_FINISH */
+    char text[];           /* of the status */
+} post;
+
+static uint32_t charge_of(const post *p)
+{
+    return p->payload ? (uint32_t)weir__payload_framed(p->payload).len : 0;
+}
+
+static void post_free(post *p)
+{
+    weir_payload_unref(p->payload);
+    free(p);
+}
+
+/** The message has left, or never will. */
+static void sent(void *user)
+{
+    post *p = user;
+    weir_slots *slots = weir_loop_slots(p->loop);
+    weir_slots_discharge(slots, p->id.value, charge_of(p));
+    weir_call *call = weir_call_get(p->loop, p->id);
+    if (call && call->wire && weir_slots_unblock(slots, p->id.value))
+        weir_grpc_want_writable(call->wire);
+    post_free(p);
+}
+
+/** Takes `p` in every case. */
+static void run_send(weir_call *call, post *p)
+{
+    weir_str framed = weir__payload_framed(p->payload);
+    weir_err err;
+    if (weir__payload_type(p->payload) != call->sends)
+        err = WEIR_EINVAL;
+    else if (call->wire)
+        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, sent, p);
+    else
+        err = call->ops->send_early(call, framed, sent, p);
+    if (err)
+        sent(p);
+    if (call->link)
+        weir__link_wake(call->link);
+}
+
+/** Everything but sending; errors mean that the call has ended meanwhile. */
+static void run_other(weir_call *call, const post *p)
+{
+    switch (p->kind) {
+    case POST_FINISH:
+        weir_call_finish_status(call, &p->status);
+        break;
+    case POST_HALF_CLOSE:
+        weir_call_half_close(call);
+        break;
+    case POST_CANCEL:
+        weir_call_cancel(call);
+        break;
+    case POST_RESUME:
+        weir_call_resume(call);
+        break;
+    case POST_SEND:
+    case POST_REPLY:
+        break;
+    }
+}
+
+static void run(weir_task *task, weir_err err)
+{
+    post *p = WEIR_CONTAINER_OF(task, post, task);
+    weir_call *call = err ? NULL : weir_call_get(p->loop, p->id);
+    if (!call) {
+        post_free(p);
+    } else if (p->payload) {
+        bool reply = p->kind == POST_REPLY;
+        run_send(call, p);
+        if (reply)
+            weir_call_finish(call);
+    } else {
+        run_other(call, p);
+        post_free(p);
+    }
+}
+
+/** Queues `p`, which it takes in every case. */
+static weir_err post_take(post *p)
+{
+    unsigned number = weir_slot_loop(p->id.value);
+    weir_loop *loop = weir_loop_enter(number);
+    if (!loop) {
+        post_free(p);
+        return WEIR_ECLOSED;
+    }
+    weir_slots *slots = weir_loop_slots(loop);
+    weir_err err = WEIR_OK;
+    if (p->payload)
+        err = weir_slots_charge(slots, p->id.value, charge_of(p));
+    else if (!weir_slots_alive(slots, p->id.value))
+        err = WEIR_ECLOSED;
+    if (err) {
+        post_free(p);
+    } else {
+        p->loop = loop;
+        weir_loop_post(loop, &p->task, run);
+    }
+    weir_loop_leave(number);
+    return err;
+}
+
+static post *post_new(weir_call_id id, post_kind kind, size_t text_len)
+{
+    post *p = malloc(sizeof *p + text_len);
+    if (p)
+        *p = (post){.id = id, .kind = kind};
+    return p;
+}
+
+/** `payload` is taken in every case. */
+static weir_err post_payload(weir_call_id id, post_kind kind, weir_payload *payload)
+{
+    post *p = post_new(id, kind, 0);
+    if (!p) {
+        weir_payload_unref(payload);
+        return WEIR_ENOMEM;
+    }
+    p->payload = payload;
+    return post_take(p);
+}
+
+static weir_err post_message(weir_call_id id, post_kind kind, const weir_message *type,
+                             const void *message)
+{
+    weir_payload *payload;
+    weir_err err = weir_payload_new(&payload, type, message);
+    return err ? err : post_payload(id, kind, payload);
+}
+
+weir_err weir_call_send_post(weir_call_id id, const weir_message *type, const void *message)
+{
+    return post_message(id, POST_SEND, type, message);
+}
+
+weir_err weir_call_reply_post(weir_call_id id, const weir_message *type, const void *message)
+{
+    return post_message(id, POST_REPLY, type, message);
+}
+
+weir_err weir_call_send_payload_post(weir_call_id id, weir_payload *payload)
+{
+    return post_payload(id, POST_SEND, weir_payload_ref(payload));
+}
+
+static weir_err post_plain(weir_call_id id, post_kind kind)
+{
+    post *p = post_new(id, kind, 0);
+    return p ? post_take(p) : WEIR_ENOMEM;
+}
+
+weir_err weir_call_half_close_post(weir_call_id id)
+{
+    return post_plain(id, POST_HALF_CLOSE);
+}
+
+weir_err weir_call_cancel_post(weir_call_id id)
+{
+    return post_plain(id, POST_CANCEL);
+}
+
+weir_err weir__call_resume_post(weir_call_id id)
+{
+    return post_plain(id, POST_RESUME);
+}
+
+static weir_str copy_to(char **at, weir_str s)
+{
+    weir_str copy = weir_str_of(*at, s.len);
+    if (s.len > 0)
+        memcpy(*at, s.ptr, s.len);
+    (*at)[s.len] = '\0';
+    *at += s.len + 1;
+    return copy;
+}
+
+weir_err weir_call_finish_post(weir_call_id id, const weir_status *status)
+{
+    post *p = post_new(id, POST_FINISH, status->message.len + status->details.len + 2);
+    if (!p)
+        return WEIR_ENOMEM;
+    char *at = p->text;
+    p->status.code = status->code;
+    p->status.message = copy_to(&at, status->message);
+    p->status.details = copy_to(&at, status->details);
+    return post_take(p);
+}

@@ -1,0 +1,102 @@
+/**
+ * @file
+ * Inside of a channel: channel.c keeps the connection, client_call.c its calls; unary.c and stream.c
+ * are the ways to make them. All but what is marked lives in the channel's loop.
+ */
+#ifndef WEIR_RPC_CHANNEL_IMPL_H
+#define WEIR_RPC_CHANNEL_IMPL_H
+
+#include <weir/net/connector.h>
+#include <weir/rpc/channel.h>
+
+#include "call_impl.h"
+
+struct weir_channel {
+    weir_channel_opts opts; /* constant */
+    weir_loop *loop;        /* constant */
+    weir_loop_thread *thread; /* its own, or NULL; constant */
+    weir_grpc_opts grpc;
+    char *authority;  /* constant */
+    char *user_agent; /* constant */
+    weir_addr addr;
+    char addr_text[WEIR_ADDR_TEXT_MAX];
+    weir_err target_err; /* the target cannot be understood */
+    weir_why why;        /* that, or why there is no connection */
+    bool failing;        /* the last attempt failed: calls that do not wait end at once */
+    bool closing;
+    weir_connector *connector;
+    weir__link *link;    /* takes new calls; NULL: none does */
+    weir__link *coming;  /* connected, but the server's SETTINGS have not arrived */
+    weir_list links;  /* every connection, also those that only finish */
+    weir_list waiting;
+    size_t waiting_count;
+    weir_list running; /* calls that have a connection */
+    weir_task close;
+};
+
+/** What receives the events of a client's call: generated code, unary.c or stream.c. */
+typedef struct weir__client_ops {
+    void (*headers)(weir_call *call, void *user);
+    /** A message, undecoded; good until the function returns, for unary calls until `closed`. */
+    void (*message)(weir_call *call, weir_str bytes, void *user);
+    void (*writable)(weir_call *call, void *user);
+    /** Once; the call is gone afterwards. */
+    void (*closed)(weir_call *call, const weir_status *status, void *user);
+} weir__client_ops;
+
+/** A message that waits for the connection. */
+typedef struct weir__early {
+    struct weir__early *next;
+    weir_str framed;
+    weir_buf_release_fn release;
+    void *user;
+} weir__early;
+
+typedef struct weir__client_call {
+    weir_call call;
+    weir_channel *channel;
+    weir_list node; /* waiting or running */
+    weir_task start;
+    weir_timer expiry;    /* while it waits */
+    weir_deferred cancel; /* the same */
+    weir_arena arena;
+    weir_metadata metadata;
+    const weir__client_ops *ops;
+    void *user;
+    const weir_client_handler *handler; /* generated code's, with its events and user */
+    const void *events;
+    void *handler_user;
+    weir__early *early_first, *early_last;
+    bool half_close;     /* as soon as the early messages are sent */
+    bool wants_writable; /* WEIR_EAGAIN was said while waiting */
+    bool wait_for_ready;
+    bool expect_one;
+    bool cancelled; /* before it had a connection */
+} weir__client_call;
+
+/**
+ * Makes a call and posts its start: `ops->closed` comes once, unless an error is returned.
+ * @param request  sent first, followed by the half-close; NULL: the client streams
+ * @thread any
+ */
+WEIR_MUST_CHECK weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
+                                               const weir_method *method, const void *request,
+                                               const weir__client_ops *ops, void *user,
+                                               const weir_call_opts *opts);
+void weir__client_call_go(weir__client_call *call);
+/** Instead of weir__client_call_go(). */
+void weir__client_call_drop(weir__client_call *call);
+
+/** The engine takes the call, or says why not. */
+WEIR_MUST_CHECK weir_err weir__client_call_attach(weir__client_call *call, weir__link *link);
+/** Ends a call that has no connection. */
+void weir__client_call_end(weir__client_call *call, weir_status_code code, const char *message);
+
+/** Finds a place for a new call: on the connection, in the queue, or nowhere. */
+void weir__channel_place(weir_channel *channel, weir__client_call *call);
+/** Whether the calling thread must not wait: it is the one that would be waited for. @thread any */
+bool weir__channel_would_deadlock(const weir_channel *channel);
+/** The call is over. */
+void weir__channel_forget(weir_channel *channel, weir__client_call *call);
+
+#endif

@@ -1,0 +1,164 @@
+#include "link.h"
+
+#include <stdio.h>
+
+#include "call_impl.h"
+
+/* Output that is waiting for the kernel: beyond it, messages stay in their calls, where the
+ * high-water marks see them. */
+enum { OUTPUT_BYTES = 64 << 10 };
+
+/* Events of the engine: to the call that owns them. */
+
+static void on_request(weir_grpc_call *wire, void *user)
+{
+    weir__link *link = user;
+    link->ops->request(link, wire);
+}
+
+static void on_headers(weir_grpc_call *wire, void *user WEIR_UNUSED)
+{
+    weir_call *call = weir_grpc_call_owner(wire);
+    call->ops->headers(call);
+}
+
+static void on_message(weir_grpc_call *wire, weir_str bytes, void *user WEIR_UNUSED)
+{
+    weir_call *call = weir_grpc_call_owner(wire);
+    if (call)
+        call->ops->message(call, bytes);
+}
+
+static void on_half_close(weir_grpc_call *wire, void *user WEIR_UNUSED)
+{
+    weir_call *call = weir_grpc_call_owner(wire);
+    if (call)
+        call->ops->half_close(call);
+}
+
+static void on_writable(weir_grpc_call *wire, void *user WEIR_UNUSED)
+{
+    weir_call *call = weir_grpc_call_owner(wire);
+    if (call)
+        call->ops->writable(call);
+}
+
+static void on_close(weir_grpc_call *wire, const weir_status *status, void *user WEIR_UNUSED)
+{
+    weir_call *call = weir_grpc_call_owner(wire);
+    if (call)
+        call->ops->close(call, status);
+}
+
+static void on_room(weir_grpc *grpc WEIR_UNUSED, void *user)
+{
+    weir__link *link = user;
+    if (link->ops->room && link->grpc)
+        link->ops->room(link);
+}
+
+static void on_wake(weir_grpc *grpc WEIR_UNUSED, void *user)
+{
+    weir__link_wake(user);
+}
+
+static const weir_grpc_ops grpc_ops = {
+    .on_request = on_request,
+    .on_headers = on_headers,
+    .on_message = on_message,
+    .on_half_close = on_half_close,
+    .on_writable = on_writable,
+    .on_close = on_close,
+    .on_room = on_room,
+    .on_wake = on_wake,
+};
+
+weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,
+                        const weir__link_ops *ops, void *owner, const weir_grpc_opts *opts)
+{
+    weir_loop *loop = weir_conn_loop(conn);
+    weir_pool *pool = weir_loop_pool(loop);
+    weir__link *link = weir_pool_get(pool, sizeof *link);
+    if (!link)
+        return WEIR_ENOMEM;
+    memset(link, 0, sizeof *link);
+    link->ops = ops;
+    link->owner = owner;
+    link->conn = conn;
+    link->born = weir_loop_now(loop);
+    weir_arena_init(&link->scratch, pool, 0);
+    weir_err err = weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop),
+                                 opts);
+    if (err) {
+        weir_pool_put(pool, link, sizeof *link);
+        return err;
+    }
+    weir_conn_set_data(conn, link);
+    weir__link_wake(link);
+    *out = link;
+    return WEIR_OK;
+}
+
+void weir__link_close(weir__link *link)
+{
+    link->ending = true;
+    weir__link_wake(link);
+}
+
+/* Events of the connection. */
+
+void weir__link_on_message(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
+{
+    weir__link *link = weir_conn_data(conn);
+    if (!link)
+        return;
+    weir_time now = weir_loop_now(weir_conn_loop(conn));
+    while (!link->ending && weir_buf_len(in) > 0) {
+        weir_str front = weir_buf_front(in);
+        if (weir_grpc_feed(link->grpc, now, front.ptr, front.len)) {
+            char peer[WEIR_ADDR_TEXT_MAX];
+            WEIR_LOG_INFO("%s: closing: %s", weir_addr_text(weir_conn_peer(conn), peer),
+                          weir_grpc_error(link->grpc));
+            link->ending = true;
+        }
+        weir_buf_retrieve(in, front.len);
+    }
+    if (link->ending)
+        weir_buf_clear(in);
+    weir_arena_reset(&link->scratch);
+    weir__link_wake(link);
+}
+
+void weir__link_on_flush(weir_conn *conn, weir_buf *out, void *user WEIR_UNUSED)
+{
+    weir__link *link = weir_conn_data(conn);
+    if (!link)
+        return;
+    weir_err err = weir_grpc_pull(link->grpc, out, OUTPUT_BYTES);
+    if (err)
+        weir_conn_abort(conn, err);
+    else if (link->ending || weir_grpc_is_over(link->grpc))
+        weir_conn_close(conn);
+    else if (weir_grpc_wants_pull(link->grpc))
+        weir_conn_schedule(conn);
+}
+
+void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
+{
+    weir__link *link = weir_conn_data(conn);
+    if (!link)
+        return;
+    weir_loop *loop = weir_conn_loop(conn);
+    char peer[WEIR_ADDR_TEXT_MAX], text[WEIR_ADDR_TEXT_MAX + 200];
+    snprintf(text, sizeof text, "the connection to %s ended: %s",
+             weir_addr_text(weir_conn_peer(conn), peer),
+             why ? weir_err_text(why) : "closed by the peer");
+    weir_conn_set_data(conn, NULL);
+    weir_loop_cancel(loop, &link->drain);
+    weir_grpc *grpc = link->grpc;
+    link->grpc = NULL;
+    weir_grpc_free(grpc, text);
+    link->ops->down(link, why);
+    weir_arena_fini(&link->scratch);
+    weir_pool_put(weir_loop_pool(loop), link, sizeof *link);
+}

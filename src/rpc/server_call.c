@@ -1,0 +1,169 @@
+/* A call at a server: from the engine's events to the user's handler. */
+#include <stdio.h>
+
+#include "server_impl.h"
+
+typedef struct server_call {
+    weir_call call;
+    weir_server *server;
+    const weir__route *route;
+    const void *request; /* the one, once it has come */
+    bool opened;         /* the handler knows the call */
+} server_call;
+
+static server_call *of(weir_call *call)
+{
+    return WEIR_CONTAINER_OF(call, server_call, call);
+}
+
+static bool client_streams(const weir_method *method)
+{
+    return method->kind == WEIR_METHOD_CLIENT_STREAMING ||
+           method->kind == WEIR_METHOD_BIDI_STREAMING;
+}
+
+static void on_message(weir_call *call, weir_str bytes)
+{
+    server_call *sc = of(call);
+    const weir__route *route = sc->route;
+    void *message = NULL;
+    if (!client_streams(route->method)) {
+        if (weir__call_decode(call, bytes, call->arena, 0, &message))
+            sc->request = message;
+        return;
+    }
+    weir_arena *scratch = &call->link->scratch;
+    if (weir__call_decode(call, bytes, scratch, 0, &message))
+        route->handler->message(call, message, route->served->methods, route->served->user);
+    weir_arena_reset(scratch);
+}
+
+static void on_half_close(weir_call *call)
+{
+    server_call *sc = of(call);
+    const weir__route *route = sc->route;
+    if (client_streams(route->method)) {
+        route->handler->half_closed(call, route->served->methods, route->served->user);
+        return;
+    }
+    sc->opened = true;
+    route->handler->open(call, sc->request, route->served->methods, route->served->user);
+}
+
+static void on_writable(weir_call *call)
+{
+    const weir__route *route = of(call)->route;
+    if (of(call)->opened)
+        route->handler->writable(call, route->served->methods, route->served->user);
+}
+
+static void on_close(weir_call *call, const weir_status *status)
+{
+    server_call *sc = of(call);
+    const weir__route *route = sc->route;
+    if (sc->opened)
+        route->handler->closed(call, status, route->served->methods, route->served->user);
+    atomic_fetch_sub_explicit(&sc->server->calls, 1, memory_order_relaxed);
+    if (status->code != WEIR_STATUS_OK)
+        atomic_fetch_add_explicit(&sc->server->calls_failed, 1, memory_order_relaxed);
+    weir__call_unregister(call);
+}
+
+/* A server's call has a connection from its first moment. */
+
+static weir_err no_connection(weir_call *call WEIR_UNUSED)
+{
+    return WEIR_ECLOSED;
+}
+
+static void nothing(weir_call *call WEIR_UNUSED) {}
+
+static weir_err no_send(weir_call *call WEIR_UNUSED, weir_str framed WEIR_UNUSED,
+                        weir_buf_release_fn release WEIR_UNUSED, void *user WEIR_UNUSED)
+{
+    return WEIR_ECLOSED;
+}
+
+static const weir__call_ops server_call_ops = {
+    .headers = nothing,
+    .message = on_message,
+    .half_close = on_half_close,
+    .writable = on_writable,
+    .close = on_close,
+    .wait_writable = no_connection,
+    .half_close_early = no_connection,
+    .cancel_early = nothing,
+    .send_early = no_send,
+};
+
+static void refuse(weir_grpc_call *wire, weir_status_code code, const char *what, weir_str detail)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%s %.*s", what, detail.len < 150 ? (int)detail.len : 150,
+             detail.ptr);
+    weir_grpc_end_call(wire, code, text);
+}
+
+static void unknown_method(weir_server *server, weir_grpc_call *wire)
+{
+    weir_str path = weir_grpc_call_path(wire);
+    const char *slash = path.len > 1 ? memchr(path.ptr + 1, '/', path.len - 1) : NULL;
+    weir_str service = slash ? weir_str_of(path.ptr + 1, (size_t)(slash - path.ptr) - 1) : path;
+    weir_list_each(node, next, &server->services) {
+        const weir__served *served = WEIR_CONTAINER_OF(node, weir__served, node);
+        if (weir_str_eq(weir_str_from(served->service->name), service)) {
+            refuse(wire, WEIR_STATUS_UNIMPLEMENTED, "unknown method", path);
+            return;
+        }
+    }
+    refuse(wire, WEIR_STATUS_UNIMPLEMENTED, "unknown service", service);
+}
+
+static weir_err start_call(weir__link *link, weir_grpc_call *wire, const weir__route *route,
+                           server_call **out)
+{
+    weir_server *server = link->owner;
+    weir_arena *arena = weir_grpc_call_arena(wire);
+    server_call *sc = weir_arena_zalloc(arena, sizeof *sc);
+    if (!sc)
+        return WEIR_ENOMEM;
+    sc->server = server;
+    sc->route = route;
+    sc->call.ops = &server_call_ops;
+    sc->call.loop = weir_conn_loop(link->conn);
+    sc->call.link = link;
+    sc->call.wire = wire;
+    sc->call.method = route->method;
+    sc->call.sends = route->method->reply;
+    sc->call.receives = route->method->request;
+    sc->call.deadline = weir_grpc_call_deadline(wire);
+    sc->call.arena = arena;
+    weir_err err = weir__call_register(&sc->call, (uint32_t)server->grpc.send_high_water);
+    if (!err)
+        *out = sc;
+    return err;
+}
+
+void weir__server_request(weir__link *link, weir_grpc_call *wire)
+{
+    weir_server *server = link->owner;
+    const weir__route *route = weir__routes_find(&server->routes, weir_grpc_call_path(wire));
+    if (!route || !route->handler->present(route->served->methods)) {
+        unknown_method(server, wire);
+        return;
+    }
+    server_call *sc = NULL;
+    if (start_call(link, wire, route, &sc)) {
+        refuse(wire, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory for", weir_grpc_call_path(wire));
+        return;
+    }
+    weir_grpc_call_set_owner(wire, &sc->call);
+    atomic_fetch_add_explicit(&server->calls, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->calls_total, 1, memory_order_relaxed);
+    if (!client_streams(route->method)) {
+        weir_grpc_expect_one(wire);
+        return;
+    }
+    sc->opened = true;
+    route->handler->open(&sc->call, NULL, route->served->methods, route->served->user);
+}

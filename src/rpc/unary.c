@@ -1,0 +1,102 @@
+/* Calls with one request and one reply: asynchronous, and blocking. */
+#include "channel_impl.h"
+
+/* Asynchronous. */
+
+typedef struct async_call {
+    weir_unary_thunk thunk;
+    weir_fn done;
+    void *user;
+    void *reply;
+} async_call;
+
+static void ignore(weir_call *call WEIR_UNUSED, void *user WEIR_UNUSED) {}
+
+static void async_message(weir_call *call, weir_str bytes, void *user)
+{
+    async_call *async = user;
+    if (!weir__call_decode(call, bytes, call->arena, 0, &async->reply))
+        async->reply = NULL;
+}
+
+static void async_closed(weir_call *call WEIR_UNUSED, const weir_status *status, void *user)
+{
+    async_call *async = user;
+    async->thunk(async->done, status, status->code == WEIR_STATUS_OK ? async->reply : NULL,
+                 async->user);
+}
+
+static const weir__client_ops async_ops = {ignore, async_message, ignore, async_closed};
+
+weir_err weir_unary_start(weir_channel *channel, const weir_method *method, const void *request,
+                          weir_unary_thunk thunk, weir_fn done, void *user,
+                          const weir_call_opts *opts)
+{
+    weir__client_call *cc;
+    weir_err err = weir__client_call_new(&cc, channel, method, request, &async_ops, NULL, opts);
+    if (err)
+        return err;
+    async_call *async = weir_arena_zalloc(&cc->arena, sizeof *async);
+    if (!async) {
+        weir__client_call_drop(cc);
+        return WEIR_ENOMEM;
+    }
+    *async = (async_call){thunk, done, user, NULL};
+    cc->user = async;
+    weir__client_call_go(cc);
+    return WEIR_OK;
+}
+
+/* Blocking: the caller's memory is written by the loop while the caller waits. */
+
+typedef struct waiter {
+    weir_latch done;
+    weir_arena *mem;
+    void *reply;
+    weir_status status;
+} waiter;
+
+static void waiter_message(weir_call *call, weir_str bytes, void *user)
+{
+    waiter *w = user;
+    if (!weir__call_decode(call, bytes, w->mem, WEIR_DECODE_COPY, &w->reply))
+        w->reply = NULL;
+}
+
+static void waiter_closed(weir_call *call WEIR_UNUSED, const weir_status *status, void *user)
+{
+    waiter *w = user;
+    w->status = (weir_status){status->code, weir_arena_copy(w->mem, status->message),
+                              weir_arena_copy(w->mem, status->details)};
+    weir_latch_down(&w->done);
+}
+
+static const weir__client_ops waiter_ops = {ignore, waiter_message, ignore, waiter_closed};
+
+static weir_status not_started(weir_err err)
+{
+    return (weir_status){
+        (weir_status_code)weir_err_status(err), weir_str_from(weir_err_text(err)), {0}};
+}
+
+weir_status weir_unary_call(weir_channel *channel, const weir_method *method, weir_arena *mem,
+                            const void *request, void **reply, const weir_call_opts *opts)
+{
+    if (weir__channel_would_deadlock(channel))
+        return (weir_status){
+            WEIR_STATUS_FAILED_PRECONDITION,
+            WEIR_STR("a blocking call inside the channel's loop would wait for itself"),
+            {0}};
+    waiter w = {.mem = mem};
+    weir__client_call *cc;
+    weir_err err = weir__client_call_new(&cc, channel, method, request, &waiter_ops, &w, opts);
+    if (err)
+        return not_started(err);
+    weir_latch_init(&w.done, 1);
+    weir__client_call_go(cc);
+    weir_latch_wait(&w.done);
+    weir_latch_fini(&w.done);
+    if (w.status.code == WEIR_STATUS_OK)
+        *reply = w.reply;
+    return w.status;
+}

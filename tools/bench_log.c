@@ -1,0 +1,128 @@
+/* weir-bench-log: what a log call costs the caller, and how fast the lines reach the file. */
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/base/log.h>
+#include <weir/base/thread.h>
+#include <weir/base/time.h>
+
+enum {
+    MAX_THREADS = 256
+};
+
+static int64_t threads = 1, messages = 1000000, buffer_mib = 256;
+static const char *file = "weir-bench-log.txt";
+
+static const struct option_row rows[] = {
+    {"threads", "N", "threads that log at the same time (default 1)", OPTION_NUMBER, &threads, 1,
+     MAX_THREADS},
+    {"messages", "M", "lines that each of them logs (default 1000000)", OPTION_NUMBER, &messages, 1,
+     1000000000},
+    {"file", "F", "written anew (default weir-bench-log.txt)", OPTION_TEXT, &file, 0, 0},
+    {"buffer", "MIB", "memory for lines on their way to the file (default 256)", OPTION_NUMBER,
+     &buffer_mib, 1, 65536},
+};
+
+static const struct program program = {
+    .name = "weir-bench-log",
+    .summary = "Measures the log: the cost of a call to its caller, and the way to the file.",
+    .rows = rows,
+    .row_count = sizeof rows / sizeof *rows,
+};
+
+struct producer {
+    weir_thread *thread;
+    weir_latch *go;
+    int number;
+    int64_t took_us;
+};
+
+static void produce(void *user)
+{
+    struct producer *producer = user;
+    weir_latch_wait(producer->go);
+    weir_time start = weir_time_now();
+    for (int64_t i = 0; i < messages; i++)
+        WEIR_LOG_INFO("message %d of thread %d: the quick brown fox jumps over the lazy dog",
+                      (int)i, producer->number);
+    producer->took_us = weir_time_diff(weir_time_now(), start);
+}
+
+/** @return the sum of the producers' times in microseconds; -1: a thread could not be started */
+static int64_t run_producers(void)
+{
+    static struct producer producers[MAX_THREADS];
+    weir_latch go;
+    int64_t sum_us = 0;
+    weir_latch_init(&go, 1);
+    for (int i = 0; i < threads && sum_us >= 0; i++) {
+        producers[i] = (struct producer){.go = &go, .number = i};
+        if (weir_thread_start(&producers[i].thread, "producer", produce, &producers[i]))
+            sum_us = -1;
+    }
+    weir_latch_down(&go);
+    for (int i = 0; i < threads; i++)
+        weir_thread_join(producers[i].thread);
+    for (int i = 0; i < threads && sum_us >= 0; i++)
+        sum_us += producers[i].took_us;
+    weir_latch_fini(&go);
+    return sum_us;
+}
+
+/** @return lines in the file, -1 if it cannot be read */
+static int64_t count_lines(int64_t *bytes)
+{
+    static char block[1 << 16];
+    int64_t lines = 0;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    *bytes = 0;
+    while (fd >= 0 && (n = read(fd, block, sizeof block)) > 0) {
+        *bytes += n;
+        for (const char *at = block; (at = memchr(at, '\n', (size_t)(block + n - at))); at++)
+            lines++;
+    }
+    if (fd >= 0)
+        close(fd);
+    return n == 0 ? lines : -1;
+}
+
+static int report(int64_t sum_us, int64_t took_us)
+{
+    int64_t bytes, lines = count_lines(&bytes);
+    if (lines < 0)
+        return failure(&program, "%s: %s", file, strerror(errno));
+    weir_log_stats stats;
+    weir_log_get_stats(&stats);
+    double seconds = (double)took_us / 1e6;
+    printf("%.1f ns per call on the front end\n",
+           (double)sum_us * 1000.0 / (double)(threads * messages));
+    printf("%.0f messages/s, %.1f MB/s to %s\n", (double)stats.lines / seconds,
+           (double)bytes / 1e6 / seconds, file);
+    printf("%lld lines in the file, %llu logged, %llu dropped\n", (long long)lines,
+           (unsigned long long)stats.lines, (unsigned long long)stats.dropped);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    options_read(&program, argc, argv);
+    if (unlink(file) != 0 && errno != ENOENT)
+        return failure(&program, "%s: %s", file, strerror(errno));
+    weir_log_opts opts = {
+        .file = file, .level = WEIR_LOG_LEVEL_INFO, .buffer_bytes = (size_t)buffer_mib << 20};
+    weir_err err = weir_log_start(&opts);
+    if (err)
+        return failure(&program, "%s: %s", file, weir_err_text(err));
+    weir_time start = weir_time_now();
+    int64_t sum_us = run_producers();
+    weir_log_stop();
+    if (sum_us < 0)
+        return failure(&program, "could not start %lld threads", (long long)threads);
+    return report(sum_us, weir_time_diff(weir_time_now(), start));
+}

@@ -26,9 +26,9 @@ void fill(bench::Chat *chat)
     chat->set_sender(CHAT_SENDER);
     chat->set_room(CHAT_ROOM);
     chat->set_body(CHAT_BODY);
-    for (std::int64_t mention : CHAT_MENTIONS)
+    for (std::int64_t mention : {CHAT_MENTIONS})
         chat->add_mentions(mention);
-    for (const char *tag : CHAT_TAGS)
+    for (const char *tag : {CHAT_TAGS})
         chat->add_tags(tag);
 }
 

@@ -34,8 +34,8 @@ static void parse(weir_arena *mem, weir_str bytes)
 
 static void choose(const char *name)
 {
-    static const int64_t mentions[] = CHAT_MENTIONS;
-    static const char *const tags[] = CHAT_TAGS;
+    static const int64_t mentions[] = {CHAT_MENTIONS};
+    static const char *const tags[] = {CHAT_TAGS};
     static weir_str tag_views[2];
     static bench_small small = {.text = {SMALL_TEXT, sizeof SMALL_TEXT - 1}};
     static bench_chat chat = {

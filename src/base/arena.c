@@ -76,7 +76,7 @@ static size_t next_block_bytes(const weir_arena *arena, size_t need)
     if (arena->used_bytes >= LARGEST_BLOCK)
         bytes = LARGEST_BLOCK;
     else if (arena->used_bytes)
-        bytes = weir_pool_round(arena->used_bytes + 1);
+        bytes = weir_pool_round(arena->used_bytes);
     if (bytes < need || !within_limit(arena, bytes))
         bytes = weir_pool_round(need);
     return within_limit(arena, bytes) ? bytes : 0;

@@ -7,7 +7,9 @@
 enum {
     SMALLEST_BITS = 6,
     LARGEST_BITS = 16,
-    CLASSES = LARGEST_BITS - SMALLEST_BITS + 1
+    STEP_BITS = 2, /* four sizes for each doubling: at most a fifth of a block is not used */
+    STEPS = 1 << STEP_BITS,
+    CLASSES = (LARGEST_BITS - SMALLEST_BITS) * STEPS + 1
 };
 
 #define SMALLEST     ((size_t)1 << SMALLEST_BITS)
@@ -43,15 +45,25 @@ weir_err weir_pool_new(weir_pool **out, const weir_pool_opts *opts)
     return WEIR_OK;
 }
 
-/** For sizes up to LARGEST. */
+/** For sizes up to LARGEST. Class 0 has SMALLEST bytes; each further one is a step larger. */
 static unsigned class_of(size_t size)
 {
-    return size <= SMALLEST ? 0 : 64 - WEIR_CLZ64(size - 1) - SMALLEST_BITS;
+    if (size <= SMALLEST)
+        return 0;
+    unsigned doubling = 63 - WEIR_CLZ64(size - 1); /* 2^doubling < size <= 2^(doubling + 1) */
+    unsigned step = (unsigned)((size - 1) >> (doubling - STEP_BITS)) & (STEPS - 1);
+    return (doubling - SMALLEST_BITS) * STEPS + step + 1;
+}
+
+static size_t class_bytes(unsigned class)
+{
+    size_t base = SMALLEST << class / STEPS;
+    return base + (base >> STEP_BITS) * (class % STEPS);
 }
 
 size_t weir_pool_round(size_t size)
 {
-    return size <= LARGEST ? SMALLEST << class_of(size) : size;
+    return size <= LARGEST ? class_bytes(class_of(size)) : size;
 }
 
 static free_block *take_kept(weir_pool *pool, unsigned class)
@@ -59,7 +71,7 @@ static free_block *take_kept(weir_pool *pool, unsigned class)
     free_block *block = pool->free[class];
     if (block) {
         pool->free[class] = block->next;
-        pool->kept_bytes -= SMALLEST << class;
+        pool->kept_bytes -= class_bytes(class);
     }
     return block;
 }
@@ -109,8 +121,8 @@ void *weir_pool_get(weir_pool *pool, size_t size)
     unsigned class = class_of(size);
     void *block = take_kept(pool, class);
     if (WEIR_UNLIKELY(!block))
-        return get_from_system(pool, SMALLEST << class);
-    pool->used_bytes += SMALLEST << class;
+        return get_from_system(pool, class_bytes(class));
+    pool->used_bytes += class_bytes(class);
     return block;
 }
 

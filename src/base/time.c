@@ -62,7 +62,9 @@ static void format_second(second_text *out, int64_t second)
 size_t weir_wall_text(weir_wall t, char *out)
 {
     int64_t second = floor_div(t.us, US_PER_SECOND);
-    int fraction = (int)(t.us - second * US_PER_SECOND);
+    int fraction = (int)(t.us % US_PER_SECOND);
+    if (fraction < 0)
+        fraction += US_PER_SECOND;
     if (cached.len == 0 || cached.second != second)
         format_second(&cached, second);
     memcpy(out, cached.text, sizeof cached.text); /* a fixed size is a few moves, not a call */

@@ -22,10 +22,15 @@ static int64_t ceil_tick(weir_time when)
     return when.us / TICK_US + (when.us % TICK_US > 0);
 }
 
+static int64_t clear_low_bits(int64_t tick, unsigned bits)
+{
+    return tick & ~(((int64_t)1 << bits) - 1);
+}
+
 /** The first tick of the wheel's turn that `tick` is in. */
 static int64_t turn_of(int64_t tick)
 {
-    return tick & ~(((int64_t)1 << WHEEL_BITS) - 1);
+    return clear_low_bits(tick, WHEEL_BITS);
 }
 
 static weir_timer *timer_of(weir_list *node)
@@ -104,8 +109,8 @@ static unsigned lowest_level(const weir_timers *timers)
 static int64_t first_tick(const weir_timers *timers, unsigned level)
 {
     unsigned shift = DIGIT_BITS * level;
-    int64_t above = timers->tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
-    return above | (int64_t)WEIR_CTZ64(timers->busy[level]) << shift;
+    return clear_low_bits(timers->tick, shift + DIGIT_BITS) |
+           (int64_t)WEIR_CTZ64(timers->busy[level]) << shift;
 }
 
 static void relink_all(weir_timers *timers, weir_list *from)

@@ -149,8 +149,8 @@ static void on_close(weir_h2 *h2 WEIR_UNUSED, void *stream, uint32_t code, bool 
         grpc->ops->on_room(grpc, grpc->user);
 }
 
-static void on_goaway(weir_h2 *h2 WEIR_UNUSED, int32_t last_id WEIR_UNUSED, uint32_t code WEIR_UNUSED,
-                      weir_str debug WEIR_UNUSED, void *user)
+static void on_goaway(weir_h2 *h2 WEIR_UNUSED, int32_t last_id WEIR_UNUSED,
+                      uint32_t code WEIR_UNUSED, weir_str debug WEIR_UNUSED, void *user)
 {
     weir_grpc *grpc = user;
     grpc->closed_to_new = true;
@@ -312,7 +312,7 @@ void weir_grpc_drain_end(weir_grpc *grpc)
 
 void weir_grpc_end_calls(weir_grpc *grpc, weir_status_code code, weir_str message)
 {
-    weir_list_each(node, next, &grpc->calls) {
+    weir_list_each (node, next, &grpc->calls) {
         weir_grpc_call *call = WEIR_CONTAINER_OF(node, weir_grpc_call, node);
         if (!call->decided)
             weir__grpc_fail(call, code, "%.*s", WEIR_STR_ARGS(message));

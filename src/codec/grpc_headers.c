@@ -169,8 +169,9 @@ static void judge_request(weir_grpc_call *call, bool too_large)
         refuse_http(call, "415",
                     WEIR_STR("gRPC is spoken here: content-type must be application/grpc\n"));
     else if (!(fields & WEIR__HAS_TE))
-        weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
-                        "the request lacks \"te: trailers\": a proxy in between does not speak gRPC");
+        weir__grpc_fail(
+            call, WEIR_STATUS_INTERNAL,
+            "the request lacks \"te: trailers\": a proxy in between does not speak gRPC");
     else if (fields & WEIR__BAD_TIMEOUT)
         weir__grpc_fail(call, WEIR_STATUS_INTERNAL, "grpc-timeout is malformed");
     else if (fields & WEIR__BAD_METADATA)
@@ -203,8 +204,9 @@ static void judge_response(weir_grpc_call *call)
                         "the server answered with HTTP status %d", call->http_status);
     } else if (!(call->fields & WEIR__HAS_CONTENT_TYPE) ||
                (call->fields & WEIR__BAD_CONTENT_TYPE)) {
-        weir__grpc_fail(call, WEIR_STATUS_UNKNOWN,
-                        "the server's answer is not gRPC: its content-type is not application/grpc");
+        weir__grpc_fail(
+            call, WEIR_STATUS_UNKNOWN,
+            "the server's answer is not gRPC: its content-type is not application/grpc");
     } else if (call->fields & WEIR__COMPRESSED) {
         weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
                         "the server compressed its answer in a way that was not offered");

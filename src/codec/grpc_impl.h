@@ -1,7 +1,8 @@
 /**
  * @file
- * Inside of the gRPC engine: grpc.c owns connections and the life of calls, grpc_headers.c reads and
- * writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues outgoing ones.
+ * Inside of the gRPC engine: grpc.c owns connections and the life of calls, grpc_headers.c reads
+ * and writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues outgoing
+ * ones.
  */
 #ifndef WEIR_CODEC_GRPC_IMPL_H
 #define WEIR_CODEC_GRPC_IMPL_H
@@ -84,14 +85,14 @@ struct weir_grpc_call {
     size_t out_bytes;
     weir_status status; /* how it ends */
 
-    bool announced;     /* the owner knows it: on_close is owed */
+    bool announced; /* the owner knows it: on_close is owed */
     bool expect_one;
     bool got_message;
     bool paused;
-    bool peer_ended;     /* no more bytes from the peer */
-    bool end_delivered;  /* and the owner has been told */
+    bool peer_ended;    /* no more bytes from the peer */
+    bool end_delivered; /* and the owner has been told */
     bool headers_sent;
-    bool out_ended;      /* our side ends after the queue: finished or half-closed */
+    bool out_ended; /* our side ends after the queue: finished or half-closed */
     bool end_sent;
     bool decided;        /* `status` is final */
     bool wants_writable; /* WEIR_EAGAIN was said */

@@ -1,7 +1,9 @@
 /* Incoming bytes, cut into messages (PROTOCOL-HTTP2 "Length-Prefixed-Message"). */
 #include "grpc_impl.h"
 
-enum { FIRST_BLOCK = 4096 };
+enum {
+    FIRST_BLOCK = 4096
+};
 
 void weir__grpc_in_free(weir_grpc_call *call)
 {
@@ -57,8 +59,8 @@ static bool check_prefix(weir_grpc_call *call)
                (uint32_t)in->prefix[3] << 8 | in->prefix[4];
     in->have = 0;
     if (in->prefix[0] > 1)
-        weir__grpc_fail(call, WEIR_STATUS_INTERNAL, "a message begins with the invalid flag byte %u",
-                        in->prefix[0]);
+        weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
+                        "a message begins with the invalid flag byte %u", in->prefix[0]);
     else if (in->prefix[0] == 1)
         weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
                         "a message is marked as compressed without a grpc-encoding");

@@ -25,19 +25,15 @@ static const uint8_t *read_varint(decoder *d, const uint8_t *at, const uint8_t *
 
 static const uint8_t *read_tag(decoder *d, const uint8_t *at, const uint8_t *end, uint32_t *out)
 {
-    at = weir_wire_read_varint32(at, end, out);
+    at = weir_wire_read_tag(at, end, out);
     return WEIR_LIKELY(at && *out >> 3) ? at : fail(d, WEIR_EMALFORMED);
 }
 
 /** A length and as many bytes. */
 static const uint8_t *read_view(decoder *d, const uint8_t *at, const uint8_t *end, weir_str *out)
 {
-    uint32_t len;
-    at = weir_wire_read_varint32(at, end, &len);
-    if (WEIR_UNLIKELY(!at || len > (size_t)(end - at)))
-        return fail(d, WEIR_EMALFORMED);
-    *out = weir_str_of(at, len);
-    return at + len;
+    at = weir_wire_read_view(at, end, out);
+    return WEIR_LIKELY(at != NULL) ? at : fail(d, WEIR_EMALFORMED);
 }
 
 /* Arrays have room for a power of two of items, at least four: so the length tells the room. */

@@ -18,15 +18,11 @@ static uint32_t tag_of(const weir_field *field, weir_wire_type wire)
 
 static uint8_t *put_number(weir_wire_writer *w, uint8_t *at, unsigned kind, const char *value)
 {
-    uint64_t wide;
-    uint32_t narrow;
     switch (wire_type_of(kind)) {
     case WEIR_WIRE_FIXED64:
-        wide = htole64(u64_load(value));
-        return weir_wire_put_raw(w, at, &wide, sizeof wide);
+        return weir_wire_put_fixed64(w, at, u64_load(value));
     case WEIR_WIRE_FIXED32:
-        narrow = htole32(u32_load(value));
-        return weir_wire_put_raw(w, at, &narrow, sizeof narrow);
+        return weir_wire_put_fixed32(w, at, u32_load(value));
     default:
         return weir_wire_put_varint(w, at, varint_load(kind, value));
     }

@@ -150,14 +150,13 @@ static const struct {
     char name;
     int64_t us; /* in one */
 } units[] = {
-    {'u', 1},
-    {'m', 1000},
-    {'S', 1000000},
-    {'M', INT64_C(60000000)},
-    {'H', INT64_C(3600000000)},
+    {'u', 1}, {'m', 1000}, {'S', 1000000}, {'M', INT64_C(60000000)}, {'H', INT64_C(3600000000)},
 };
 
-enum { UNITS = sizeof units / sizeof *units, DIGITS_LIMIT = 100000000 };
+enum {
+    UNITS = sizeof units / sizeof *units,
+    DIGITS_LIMIT = 100000000
+};
 
 weir_str weir__timeout_format(char out[WEIR__TIMEOUT_TEXT_MAX], int64_t timeout_us)
 {

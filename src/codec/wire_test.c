@@ -53,15 +53,27 @@ TEST(wire, surplus_bits_of_the_tenth_byte_are_dropped)
     assert_true(value == 1);
 }
 
-TEST(wire, a_tag_has_at_most_five_bytes_and_32_bits)
+TEST(wire, a_tag_has_at_most_five_bytes_of_which_32_bits_count)
 {
-    const uint8_t most[] = {0xff, 0xff, 0xff, 0xff, 0x0f}, over[] = {0xff, 0xff, 0xff, 0xff, 0x1f};
+    const uint8_t most[] = {0xff, 0xff, 0xff, 0xff, 0x0f}, over[] = {0x81, 0x80, 0x80, 0x80, 0x10};
     const uint8_t longer[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x00};
-    uint32_t value;
-    assert_ptr_equal(weir_wire_read_varint32(most, most + 5, &value), most + 5);
-    assert_true(value == UINT32_MAX);
-    assert_null(weir_wire_read_varint32(over, over + 5, &value));
-    assert_null(weir_wire_read_varint32(longer, longer + 6, &value));
+    uint32_t tag;
+    assert_ptr_equal(weir_wire_read_tag(most, most + 5, &tag), most + 5);
+    assert_true(tag == UINT32_MAX);
+    assert_ptr_equal(weir_wire_read_tag(over, over + 5, &tag), over + 5);
+    assert_int_equal(tag, 1);
+    assert_null(weir_wire_read_tag(longer, longer + 6, &tag));
+}
+
+TEST(wire, a_length_counts_with_all_its_bits)
+{
+    const uint8_t fits[] = {0x82, 0x00, 'a', 'b'},
+                  over[] = {0x82, 0x80, 0x80, 0x80, 0x10, 'a', 'b'};
+    weir_str view;
+    assert_ptr_equal(weir_wire_read_view(fits, fits + 4, &view), fits + 4);
+    assert_str(view, "ab");
+    assert_null(weir_wire_read_view(fits, fits + 3, &view));
+    assert_null(weir_wire_read_view(over, over + 7, &view));
 }
 
 TEST(wire, zigzag_keeps_small_magnitudes_small)

@@ -1,7 +1,7 @@
 /**
  * @file
- * What a call is inside the rpc layer, at either end. server.c and client_call.c put their own state
- * around it.
+ * What a call is inside the rpc layer, at either end. server.c and client_call.c put their own
+ * state around it.
  */
 #ifndef WEIR_RPC_CALL_IMPL_H
 #define WEIR_RPC_CALL_IMPL_H

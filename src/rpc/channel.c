@@ -4,9 +4,12 @@
 
 #include "channel_impl.h"
 
-enum { DEFAULT_HIGH_WATER = 64 << 10, DEFAULT_QUEUED = 10000 };
+enum {
+    DEFAULT_HIGH_WATER = 64 << 10,
+    DEFAULT_QUEUED = 10000
+};
 
-#define WEIR_AGENT "weir/0.1.0"
+#define WEIR_AGENT         "weir/0.1.0"
 #define DEFAULT_CONNECT_US WEIR_SECONDS(20)
 /* How long the last bytes of a closed channel may take. */
 #define CLOSE_GRACE_US WEIR_SECONDS(1)
@@ -15,7 +18,7 @@ enum { DEFAULT_HIGH_WATER = 64 << 10, DEFAULT_QUEUED = 10000 };
 
 static void fail_waiting(weir_channel *channel)
 {
-    weir_list_each(node, next, &channel->waiting) {
+    weir_list_each (node, next, &channel->waiting) {
         weir__client_call *cc = WEIR_CONTAINER_OF(node, weir__client_call, node);
         if (!cc->wait_for_ready)
             weir__client_call_end(cc, WEIR_STATUS_UNAVAILABLE, channel->why.text);
@@ -32,8 +35,7 @@ static void want_connection(weir_channel *channel)
 static void place_waiting(weir_channel *channel)
 {
     while (channel->link && !weir_list_empty(&channel->waiting)) {
-        weir__client_call *cc =
-            WEIR_CONTAINER_OF(channel->waiting.next, weir__client_call, node);
+        weir__client_call *cc = WEIR_CONTAINER_OF(channel->waiting.next, weir__client_call, node);
         weir_err err = weir__client_call_attach(cc, channel->link);
         if (err == WEIR_EFULL)
             return;
@@ -213,10 +215,9 @@ static void read_target(weir_channel *channel, const char *target)
     if (!channel->target_err)
         weir_addr_text(&channel->addr, channel->addr_text);
     bool unix_socket = strncmp(address, "unix:", 5) == 0;
-    channel->authority =
-        strdup(channel->opts.authority ? channel->opts.authority
-               : unix_socket           ? "localhost"
-                                       : address);
+    channel->authority = strdup(channel->opts.authority ? channel->opts.authority
+                                : unix_socket           ? "localhost"
+                                                        : address);
 }
 
 static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
@@ -245,8 +246,8 @@ static weir_err open_loop(weir_channel *channel)
 {
     channel->loop = channel->opts.loop;
     if (!channel->loop) {
-        weir_err err = weir_loop_thread_start(&channel->thread,
-                                              &(weir_loop_opts){.name = "weir-channel"});
+        weir_err err =
+            weir_loop_thread_start(&channel->thread, &(weir_loop_opts){.name = "weir-channel"});
         if (err)
             return err;
         channel->loop = weir_loop_thread_loop(channel->thread);
@@ -298,13 +299,13 @@ static void on_close(weir_task *task, weir_err err WEIR_UNUSED)
     weir_channel *channel = WEIR_CONTAINER_OF(task, weir_channel, close);
     channel->closing = true;
     weir_connector_stop(channel->connector);
-    weir_list_each(node, next, &channel->waiting) {
+    weir_list_each (node, next, &channel->waiting) {
         weir__client_call_end(WEIR_CONTAINER_OF(node, weir__client_call, node),
                               WEIR_STATUS_CANCELLED, "the channel is closed");
     }
-    weir_list_each(node, next, &channel->running)
+    weir_list_each (node, next, &channel->running)
         weir_call_cancel(&WEIR_CONTAINER_OF(node, weir__client_call, node)->call);
-    weir_list_each(node, next, &channel->links) {
+    weir_list_each (node, next, &channel->links) {
         weir__link *link = WEIR_CONTAINER_OF(node, weir__link, node);
         weir__link_close(link);
         weir_loop_after(channel->loop, &link->drain, CLOSE_GRACE_US, on_close_grace, NULL);

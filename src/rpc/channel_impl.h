@@ -1,7 +1,7 @@
 /**
  * @file
- * Inside of a channel: channel.c keeps the connection, client_call.c its calls; unary.c and stream.c
- * are the ways to make them. All but what is marked lives in the channel's loop.
+ * Inside of a channel: channel.c keeps the connection, client_call.c its calls; unary.c and
+ * stream.c are the ways to make them. All but what is marked lives in the channel's loop.
  */
 #ifndef WEIR_RPC_CHANNEL_IMPL_H
 #define WEIR_RPC_CHANNEL_IMPL_H
@@ -12,8 +12,8 @@
 #include "call_impl.h"
 
 struct weir_channel {
-    weir_channel_opts opts; /* constant */
-    weir_loop *loop;        /* constant */
+    weir_channel_opts opts;   /* constant */
+    weir_loop *loop;          /* constant */
     weir_loop_thread *thread; /* its own, or NULL; constant */
     weir_grpc_opts grpc;
     char *authority;  /* constant */
@@ -25,9 +25,9 @@ struct weir_channel {
     bool failing;        /* the last attempt failed: calls that do not wait end at once */
     bool closing;
     weir_connector *connector;
-    weir__link *link;    /* takes new calls; NULL: none does */
-    weir__link *coming;  /* connected, but the server's SETTINGS have not arrived */
-    weir_list links;  /* every connection, also those that only finish */
+    weir__link *link;   /* takes new calls; NULL: none does */
+    weir__link *coming; /* connected, but the server's SETTINGS have not arrived */
+    weir_list links;    /* every connection, also those that only finish */
     weir_list waiting;
     size_t waiting_count;
     weir_list running; /* calls that have a connection */

@@ -6,7 +6,9 @@
 
 /* Output that is waiting for the kernel: beyond it, messages stay in their calls, where the
  * high-water marks see them. */
-enum { OUTPUT_BYTES = 64 << 10 };
+enum {
+    OUTPUT_BYTES = 64 << 10
+};
 
 /* Events of the engine: to the call that owns them. */
 
@@ -87,8 +89,8 @@ weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,
     link->conn = conn;
     link->born = weir_loop_now(loop);
     weir_arena_init(&link->scratch, pool, 0);
-    weir_err err = weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop),
-                                 opts);
+    weir_err err =
+        weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop), opts);
     if (err) {
         weir_pool_put(pool, link, sizeof *link);
         return err;

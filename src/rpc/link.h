@@ -32,7 +32,8 @@ struct weir__link {
     weir_time born;
 };
 
-/* Callbacks for the connection of a link, which weir_conn_data() names; without one they do nothing. */
+/* Callbacks for the connection of a link, which weir_conn_data() names; without one they do
+ * nothing. */
 
 void weir__link_on_message(weir_conn *conn, weir_buf *in, void *user);
 void weir__link_on_flush(weir_conn *conn, weir_buf *out, void *user);

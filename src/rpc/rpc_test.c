@@ -129,8 +129,8 @@ TEST(rpc, a_method_that_is_not_served_is_unimplemented)
     fixture f;
     open_fixture(&f, NULL);
     void *reply;
-    weir_status status = weir_unary_call(f.channel, &test_methods[MISSING], f.mem, &(text){0},
-                                         &reply, NULL);
+    weir_status status =
+        weir_unary_call(f.channel, &test_methods[MISSING], f.mem, &(text){0}, &reply, NULL);
     assert_int_equal(status.code, WEIR_STATUS_UNIMPLEMENTED);
     assert_string_equal(weir_status_text(&status), "unknown method /test.Test/Missing");
     weir_method stray = {"X", "/no.Such/X", WEIR_METHOD_UNARY, &text_type, &text_type};
@@ -362,7 +362,8 @@ TEST(rpc, messages_posted_by_id_arrive_in_order)
         snprintf(line, sizeof line, "%d", i);
         assert_ok(weir_call_send_post(s.id, &text_type, &(text){.text = weir_str_from(line)}));
     }
-    assert_ok(weir_call_finish_post(s.id, &(weir_status){WEIR_STATUS_ABORTED, WEIR_STR("so"), {0}}));
+    assert_ok(
+        weir_call_finish_post(s.id, &(weir_status){WEIR_STATUS_ABORTED, WEIR_STR("so"), {0}}));
     for (int i = 0; i < 500; i++) {
         char line[16];
         snprintf(line, sizeof line, "%d", i);
@@ -473,9 +474,9 @@ TEST(rpc, a_channel_connects_again_after_its_server_came_back)
     /* The same port again: wait for ready must find it. */
     test_server_open_at(&f.server, addr, methods, NULL, NULL);
     void *reply;
-    status = weir_unary_call(f.channel, &test_methods[UNARY], f.mem,
-                             &(text){.text = WEIR_STR("three")}, &reply,
-                             &(weir_call_opts){.wait_for_ready = true});
+    status =
+        weir_unary_call(f.channel, &test_methods[UNARY], f.mem, &(text){.text = WEIR_STR("three")},
+                        &reply, &(weir_call_opts){.wait_for_ready = true});
     assert_string_equal(weir_status_text(&status), "OK");
     close_fixture(&f);
 }

@@ -33,7 +33,14 @@ static const weir_message text_type = {
     .unknown = offsetof(text, unknown),
 };
 
-enum { UNARY, COLLECT, SPLIT, CHAT, MISSING, METHODS };
+enum {
+    UNARY,
+    COLLECT,
+    SPLIT,
+    CHAT,
+    MISSING,
+    METHODS
+};
 
 static const weir_method test_methods[METHODS] = {
     {"Unary", "/test.Test/Unary", WEIR_METHOD_UNARY, &text_type, &text_type},
@@ -141,8 +148,9 @@ static void test_server_do_start(weir_task *task, weir_err err)
     weir_latch_down(&ts->done);
 }
 
-static void test_server_open_at(test_server *ts, const char *addr, const test_handler *methods,
-                                void *user, const weir_server_opts *opts)
+static inline void test_server_open_at(test_server *ts, const char *addr,
+                                       const test_handler *methods, void *user,
+                                       const weir_server_opts *opts)
 {
     *ts = (test_server){.server = weir_server_new(opts)};
     strcpy(ts->addr, addr);
@@ -155,21 +163,21 @@ static void test_server_open_at(test_server *ts, const char *addr, const test_ha
     weir_latch_fini(&ts->done);
 }
 
-static void test_server_open(test_server *ts, const test_handler *methods, void *user,
-                             const weir_server_opts *opts)
+static inline void test_server_open(test_server *ts, const test_handler *methods, void *user,
+                                    const weir_server_opts *opts)
 {
     test_server_open_at(ts, "127.0.0.1:0", methods, user, opts);
 }
 
 /** Begins the graceful stop. */
-static void test_server_stop(test_server *ts)
+static inline void test_server_stop(test_server *ts)
 {
     weir_latch_init(&ts->done, 1);
     weir_loop_post(weir_loop_thread_loop(ts->thread), &ts->task, test_server_do_stop);
 }
 
 /** Waits for its end and frees. */
-static void test_server_join(test_server *ts)
+static inline void test_server_join(test_server *ts)
 {
     weir_latch_wait(&ts->done);
     weir_latch_fini(&ts->done);

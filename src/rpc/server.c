@@ -3,7 +3,9 @@
 
 #include "server_impl.h"
 
-enum { DEFAULT_HIGH_WATER = 64 << 10 };
+enum {
+    DEFAULT_HIGH_WATER = 64 << 10
+};
 
 /* Between the first GOAWAY and the second, so that calls on their way are still taken. */
 #define DRAIN_NOTICE_US  WEIR_MILLISECONDS(100)
@@ -54,7 +56,7 @@ weir_err weir_server_add(weir_server *server, const weir_service *service,
 {
     if (server->running)
         return WEIR_ESTATE;
-    weir_list_each(node, next, &server->services) {
+    weir_list_each (node, next, &server->services) {
         const weir__served *other = WEIR_CONTAINER_OF(node, weir__served, node);
         if (strcmp(other->service->name, service->name) == 0)
             return WEIR_EEXIST;
@@ -122,8 +124,7 @@ static void conn_up(weir_conn *conn, void *user)
 {
     weir_server *server = user;
     weir__link *link;
-    weir_err err =
-        weir__link_new(&link, conn, WEIR_H2_SERVER, &link_ops, server, &server->grpc);
+    weir_err err = weir__link_new(&link, conn, WEIR_H2_SERVER, &link_ops, server, &server->grpc);
     if (err) {
         weir_conn_abort(conn, err);
         return;

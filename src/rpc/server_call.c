@@ -109,7 +109,7 @@ static void unknown_method(weir_server *server, weir_grpc_call *wire)
     weir_str path = weir_grpc_call_path(wire);
     const char *slash = path.len > 1 ? memchr(path.ptr + 1, '/', path.len - 1) : NULL;
     weir_str service = slash ? weir_str_of(path.ptr + 1, (size_t)(slash - path.ptr) - 1) : path;
-    weir_list_each(node, next, &server->services) {
+    weir_list_each (node, next, &server->services) {
         const weir__served *served = WEIR_CONTAINER_OF(node, weir__served, node);
         if (weir_str_eq(weir_str_from(served->service->name), service)) {
             refuse(wire, WEIR_STATUS_UNIMPLEMENTED, "unknown method", path);
@@ -154,7 +154,8 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
     }
     server_call *sc = NULL;
     if (start_call(link, wire, route, &sc)) {
-        refuse(wire, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory for", weir_grpc_call_path(wire));
+        refuse(wire, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory for",
+               weir_grpc_call_path(wire));
         return;
     }
     weir_grpc_call_set_owner(wire, &sc->call);

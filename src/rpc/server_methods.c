@@ -22,7 +22,7 @@ static void insert(weir__routes *routes, const weir__route *route)
 weir_err weir__routes_build(weir__routes *routes, const weir_list *services)
 {
     size_t count = 0;
-    weir_list_each(node, next, services)
+    weir_list_each (node, next, services)
         count += WEIR_CONTAINER_OF(node, weir__served, node)->service->method_count;
     routes->size = 8;
     while (routes->size < 2 * count)
@@ -30,13 +30,13 @@ weir_err weir__routes_build(weir__routes *routes, const weir_list *services)
     routes->entries = calloc(routes->size, sizeof *routes->entries);
     if (!routes->entries)
         return WEIR_ENOMEM;
-    weir_list_each(node, next, services) {
+    weir_list_each (node, next, services) {
         const weir__served *served = WEIR_CONTAINER_OF(node, weir__served, node);
         for (size_t i = 0; i < served->service->method_count; i++) {
             const weir_method *method = &served->service->methods[i];
             weir_str path = weir_str_from(method->path);
-            insert(routes, &(weir__route){served, method, &served->handlers[i], path,
-                                          hash_of(path)});
+            insert(routes,
+                   &(weir__route){served, method, &served->handlers[i], path, hash_of(path)});
         }
     }
     return WEIR_OK;

@@ -133,8 +133,7 @@ weir_err weir_stream_open(weir_stream **out, weir_channel *channel, const weir_m
     stream->high_water = channel->grpc.send_high_water;
     stream->half_closed = request != NULL;
     weir__client_call *cc;
-    weir_err err =
-        weir__client_call_new(&cc, channel, method, request, &stream_ops, stream, opts);
+    weir_err err = weir__client_call_new(&cc, channel, method, request, &stream_ops, stream, opts);
     if (err) {
         free_stream(stream);
         return err;

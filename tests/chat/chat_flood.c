@@ -5,7 +5,9 @@
 
 #include "weir/chat/v1/chat.weir.h"
 
-enum { AT_ONCE = 100 };
+enum {
+    AT_ONCE = 100
+};
 
 typedef struct flood {
     weir_channel *channel;

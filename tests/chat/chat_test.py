@@ -143,6 +143,16 @@ class ChatTest(unittest.TestCase):
         self.assertEqual(ann.proc.wait(timeout=LIMIT), 0)
         ann.stop()
 
+    def test_a_talker_hears_at_once_that_the_server_is_gone(self):
+        server = Process("weir-chatd", "--port", "0")
+        addr = server.wait_line(r"^listening on (\S+)$").group(1)
+        cli = Process("weir-chat", "--server", addr, "--user", "u", stdin=subprocess.PIPE)
+        cli.wait_line("welcome to lobby")
+        server.stop(signal.SIGKILL)
+        self.assertEqual(cli.proc.wait(timeout=LIMIT), 1)
+        self.assertIn("UNAVAILABLE", cli.proc.stderr.read())
+        cli.stop()
+
     def test_a_killed_subscriber_disappears(self):
         cli = Process("weir-chat", "--server", self.addr, "--user", "victim", "subscribe", "k")
         cli.wait_line(r"\[welcome\]")

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANDOM_INPUTS = 2000, FLIPS = 200, MAX_CUTS = 300, INPUT_BYTES = 1 << 20 };
+enum {
+    RANDOM_INPUTS = 2000,
+    FLIPS = 200,
+    MAX_CUTS = 300,
+    INPUT_BYTES = 1 << 20
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

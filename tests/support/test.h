@@ -17,9 +17,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <weir/base/err.h>
 #include <weir/base/str.h>
+
+/* Behind the headers that it needs and does not include. */
+#include <cmocka.h>
 
 struct weir_test_case {
     const char *name;
@@ -31,8 +33,8 @@ void weir_test_register(struct weir_test_case *test);
 
 #define TEST(group, name)                                                                          \
     static void test_##group##_##name(void **state);                                               \
-    static struct weir_test_case case_##group##_##name = {#group "." #name,                        \
-                                                          test_##group##_##name, NULL};            \
+    static struct weir_test_case case_##group##_##name = {#group "." #name, test_##group##_##name, \
+                                                          NULL};                                   \
     __attribute__((constructor)) static void register_##group##_##name(void)                       \
     {                                                                                              \
         weir_test_register(&case_##group##_##name);                                                \

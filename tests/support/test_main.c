@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CASE_LIMIT_S = 120 };
+enum {
+    CASE_LIMIT_S = 120
+};
 
 static struct weir_test_case *first;
 static struct weir_test_case **last = &first;

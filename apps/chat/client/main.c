@@ -1,10 +1,13 @@
 /* weir-chat: the terminal client. Lines in, lines out. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-
+#include <unistd.h>
 #include <weir/weir.h>
 
+#include "lines.h"
 #include "show.h"
 #include "weir/chat/v1/chat.weir.h"
 
@@ -44,6 +47,17 @@ static int failed(weir_err err)
     return 1;
 }
 
+static int finish(weir_stream *stream)
+{
+    weir_arena *mem = weir_arena_new();
+    if (!mem)
+        return failed(WEIR_ENOMEM);
+    weir_status status = weir_stream_finish(stream, mem);
+    int result = ended(&status);
+    weir_arena_free(mem);
+    return result;
+}
+
 /* Notifications. */
 
 static int notify(weir_channel *channel, const options *opts, char **args)
@@ -58,8 +72,8 @@ static int notify(weir_channel *channel, const options *opts, char **args)
     if (!mem)
         return failed(WEIR_ENOMEM);
     chat_send_response *reply;
-    weir_status status = chat_notification_service_send_notification(channel, mem, &request, &reply,
-                                                                     NULL);
+    weir_status status =
+        chat_notification_service_send_notification(channel, mem, &request, &reply, NULL);
     if (status.code == WEIR_STATUS_OK)
         printf("sent %.*s to %u subscriber%s\n", WEIR_STR_ARGS(reply->id), reply->delivered,
                reply->delivered == 1 ? "" : "s");
@@ -94,8 +108,7 @@ static int subscribe(weir_channel *channel, const options *opts, char **topics, 
     }
     int result = 1;
     if (err == WEIR_ECLOSED) {
-        weir_status status = weir_stream_finish(stream, mem);
-        result = ended(&status);
+        result = finish(stream);
         weir_stream_free(stream);
     } else {
         failed(err);
@@ -106,65 +119,61 @@ static int subscribe(weir_channel *channel, const options *opts, char **topics, 
 
 /* Rooms. */
 
-/** Prints what is said, in a thread of its own, until the stream ends. */
+/** A stream with the thread that prints what is said. */
+typedef struct room {
+    weir_stream *stream;
+    int ended[2]; /* a pipe: its reading end is readable when the stream is over */
+} room;
+
 static void listen_room(void *user)
 {
-    weir_stream *stream = user;
+    room *r = user;
     weir_arena *mem = weir_arena_new();
     chat_chat_message *message;
-    while (mem && chat_chat_service_chat_stream_read(stream, mem, &message) == WEIR_OK) {
+    while (mem && chat_chat_service_chat_stream_read(r->stream, mem, &message) == WEIR_OK) {
         show_message(stdout, message);
         weir_arena_reset(mem);
     }
     weir_arena_free(mem);
+    close(r->ended[1]);
 }
 
-static weir_err say_lines(weir_stream *stream, const options *opts)
+/** Joins, and says what is typed, until the input or the stream ends. */
+static weir_err say_lines(const room *r, const options *opts)
 {
     chat_chat_message message = {
         .user = weir_str_from(opts->user),
         .room = weir_str_from(opts->room),
         .recent = opts->recent,
     };
-    weir_err err = chat_chat_service_chat_stream_write(stream, &message);
-    char *line = NULL;
-    size_t room = 0;
-    for (ssize_t len; !err && (len = getline(&line, &room, stdin)) > 0;) {
-        message.text = weir_str_of(line, (size_t)(len - (line[len - 1] == '\n')));
+    weir_err err = chat_chat_service_chat_stream_write(r->stream, &message);
+    lines input = {.fd = STDIN_FILENO, .stop_fd = r->ended[0]};
+    while (!err && lines_next(&input, &message.text)) {
         if (message.text.len > 0)
-            err = chat_chat_service_chat_stream_write(stream, &message);
+            err = chat_chat_service_chat_stream_write(r->stream, &message);
     }
-    free(line);
-    return err;
+    return err == WEIR_ECLOSED ? WEIR_OK : err; /* why it closed comes with the status */
 }
 
 static int talk(weir_channel *channel, const options *opts)
 {
-    weir_stream *stream;
-    weir_err err = chat_chat_service_chat_stream_open(&stream, channel,
-                                                      &(weir_call_opts){.timeout_us = -1});
+    room r;
+    weir_thread *listener = NULL;
+    if (pipe2(r.ended, O_CLOEXEC))
+        return failed(weir_err_from_errno(errno));
+    weir_err err =
+        chat_chat_service_chat_stream_open(&r.stream, channel, &(weir_call_opts){.timeout_us = -1});
     if (err)
         return failed(err);
-    weir_thread *listener;
-    err = weir_thread_start(&listener, "listen", listen_room, stream);
-    if (err) {
-        weir_stream_free(stream);
-        return failed(err);
-    }
-    err = say_lines(stream, opts);
-    if (err && err != WEIR_ECLOSED)
-        failed(err);
-    weir_stream_half_close(stream);
+    err = weir_thread_start(&listener, "listen", listen_room, &r);
+    if (!err)
+        err = say_lines(&r, opts);
+    weir_stream_half_close(r.stream);
     weir_thread_join(listener);
-    weir_arena *mem = weir_arena_new();
-    int result = 1;
-    if (mem) {
-        weir_status status = weir_stream_finish(stream, mem);
-        result = ended(&status);
-    }
-    weir_arena_free(mem);
-    weir_stream_free(stream);
-    return result;
+    int result = finish(r.stream);
+    weir_stream_free(r.stream);
+    close(r.ended[0]);
+    return err ? failed(err) : result;
 }
 
 /* The command line. */
@@ -220,9 +229,12 @@ static int run(weir_channel *channel, const options *opts, char **args, int coun
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"server", required_argument, NULL, 's'}, {"user", required_argument, NULL, 'u'},
-        {"room", required_argument, NULL, 'r'},   {"recent", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},
+        {"server", required_argument, NULL, 's'},
+        {"user", required_argument, NULL, 'u'},
+        {"room", required_argument, NULL, 'r'},
+        {"recent", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
         {0},
     };
     const char *login = getenv("USER");

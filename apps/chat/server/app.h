@@ -40,7 +40,8 @@ weir_str chat_next_id(app *self, char out[CHAT_ID_MAX]);
 /** Whether a name of a user, topic or room may be used: 1 to `max` bytes, no control characters. */
 bool chat_name_is_valid(weir_str name, size_t max);
 
-/** weir_chat_v1.NotificationService and ChatService; added to `server`, with `self` as their user. */
+/** weir_chat_v1.NotificationService and ChatService; added to `server`, with `self` as their user.
+ */
 WEIR_MUST_CHECK weir_err notify_serve(weir_server *server, app *self);
 WEIR_MUST_CHECK weir_err rooms_serve(weir_server *server, app *self);
 

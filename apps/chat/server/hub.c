@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 4096 };
+enum {
+    BUCKETS = 4096
+};
 
 typedef struct hub_group {
     struct hub_group *next; /* in the bucket */
@@ -102,7 +104,7 @@ void hub_leave(hub *self, hub_member *member)
 static void send_group(hub_group *group, weir_payload *payload, weir_call_id except,
                        hub_result *result)
 {
-    weir_list_each(node, next, &group->members) {
+    weir_list_each (node, next, &group->members) {
         hub_member *member = WEIR_CONTAINER_OF(node, hub_member, node);
         if (weir_call_id_eq(member->call, except))
             continue;

@@ -1,7 +1,8 @@
 /**
  * @file
- * Who hears what: groups (topics or rooms) and their members. A member is a call, known by its id, so
- * that a broadcast from any thread reaches calls of every loop. A message is encoded once and shared.
+ * Who hears what: groups (topics or rooms) and their members. A member is a call, known by its id,
+ * so that a broadcast from any thread reaches calls of every loop. A message is encoded once and
+ * shared.
  *
  * A member that does not read is skipped, and what it missed is counted: it delays nobody.
  * @thread any
@@ -14,7 +15,9 @@
 
 typedef struct hub hub;
 
-enum { HUB_MAX_GROUPS = 100000 };
+enum {
+    HUB_MAX_GROUPS = 100000
+};
 
 /** One call's membership in one group; in the caller's memory, which the hub borrows. */
 typedef struct hub_member {

@@ -6,7 +6,9 @@
 
 #include "app.h"
 
-enum { STORED_MESSAGES = 10000 };
+enum {
+    STORED_MESSAGES = 10000
+};
 
 typedef struct options {
     const char *listen;

@@ -16,9 +16,8 @@ static weir_err check_subscribe(weir_call *call, const chat_subscribe_request *r
                               CHAT_MAX_USER),
                WEIR_EINVAL;
     if (request->topics.len == 0 || request->topics.len > CHAT_MAX_TOPICS)
-        return weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT,
-                              "topics must be 1 to %d, not %zu", CHAT_MAX_TOPICS,
-                              request->topics.len),
+        return weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT, "topics must be 1 to %d, not %zu",
+                              CHAT_MAX_TOPICS, request->topics.len),
                WEIR_EINVAL;
     for (size_t i = 0; i < request->topics.len; i++) {
         if (!chat_name_is_valid(request->topics.items[i], CHAT_MAX_NAME))
@@ -80,8 +79,8 @@ static void subscribe_opened(weir_call *call, const chat_subscribe_request *requ
     if (check_subscribe(call, request))
         return;
     size_t count = request->topics.len;
-    subscriber *sub = weir_arena_zalloc(weir_call_arena(call),
-                                        sizeof *sub + count * sizeof *sub->members);
+    subscriber *sub =
+        weir_arena_zalloc(weir_call_arena(call), sizeof *sub + count * sizeof *sub->members);
     if (!sub) {
         weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;

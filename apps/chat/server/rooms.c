@@ -10,7 +10,8 @@ typedef struct talker {
 } talker;
 
 /** Gives a message to everybody else in the talker's room. */
-static weir_err broadcast(app *self, const talker *from, const chat_chat_message *message, bool keep)
+static weir_err broadcast(app *self, const talker *from, const chat_chat_message *message,
+                          bool keep)
 {
     weir_payload *payload;
     weir_err err = weir_payload_new(&payload, &chat_chat_message_descriptor, message);

@@ -32,13 +32,21 @@
 #define WEIR_CTZ64(x) ((unsigned)__builtin_ctzll(x))
 #define WEIR_CLZ64(x) ((unsigned)__builtin_clzll(x))
 
-/** 1 in a build with AddressSanitizer. */
-#if defined(__SANITIZE_ADDRESS__)
-#define WEIR_ASAN 1
-#elif defined(__has_feature)
+/** 1 in a build with AddressSanitizer or ThreadSanitizer. */
+#if defined(__has_feature)
 #define WEIR_ASAN __has_feature(address_sanitizer)
+#define WEIR_TSAN __has_feature(thread_sanitizer)
+#else
+#ifdef __SANITIZE_ADDRESS__
+#define WEIR_ASAN 1
 #else
 #define WEIR_ASAN 0
+#endif
+#ifdef __SANITIZE_THREAD__
+#define WEIR_TSAN 1
+#else
+#define WEIR_TSAN 0
+#endif
 #endif
 
 /** The struct of `type` whose member `member` is at `ptr`. */

@@ -74,8 +74,7 @@ typedef struct weir_why {
 } weir_why;
 
 /** Fills `why` unless it is NULL, and returns `err`, so that a failing function ends with it. */
-WEIR_API weir_err weir_why_set(weir_why *why, weir_err err, const char *fmt, ...)
-    WEIR_PRINTF(3, 4);
+WEIR_API weir_err weir_why_set(weir_why *why, weir_err err, const char *fmt, ...) WEIR_PRINTF(3, 4);
 
 /**
  * A bug of the caller (wrong thread, use after free): writes what was done, where, and what to do

@@ -26,7 +26,7 @@ typedef struct weir_mpsc_node {
 
 /** Must not move once initialised. */
 typedef struct weir_mpsc {
-    weir__mpsc_link tail WEIR_ALIGNED(WEIR_CACHE_LINE);  /* producers */
+    weir__mpsc_link tail WEIR_ALIGNED(WEIR_CACHE_LINE); /* producers */
     weir_mpsc_node *head WEIR_ALIGNED(WEIR_CACHE_LINE); /* consumer */
     weir_mpsc_node dummy;
 } weir_mpsc;

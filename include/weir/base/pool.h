@@ -3,8 +3,8 @@
  * Block pool: memory blocks in a few sizes, kept for reuse, for one thread (a loop has one).
  *
  * Freed blocks go to a list per size and come back last in, first out, warm in the cache. Memory
- * handed out and kept together never exceed the limit; at the limit weir_pool_get() returns NULL and
- * the caller ends its smallest thing. Above `keep_bytes` a freed block goes back to the system.
+ * handed out and kept together never exceed the limit; at the limit weir_pool_get() returns NULL
+ * and the caller ends its smallest thing. Above `keep_bytes` a freed block goes back to the system.
  * Sanitizer builds keep nothing, so that a use after free is seen.
  */
 #ifndef WEIR_BASE_POOL_H
@@ -42,8 +42,9 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_pool_new(weir_pool **out, const weir_pool
 WEIR_API void weir_pool_free(weir_pool *pool);
 
 /**
- * A block of at least `size` bytes, aligned to 16. Sizes are rounded up to a power of two from 64
- * bytes to 64 KiB; larger ones come from the system and count as well.
+ * A block of at least `size` bytes, aligned to 16. Sizes from 64 bytes to 64 KiB are rounded up
+ * to one of four per doubling (64, 80, 96, 112, 128, 160, ...); larger ones come from the system
+ * and count as well.
  * @param pool  NULL: malloc, without bound or reuse
  * @return NULL at the limit or when the system has none
  */

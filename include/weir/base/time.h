@@ -1,8 +1,8 @@
 /**
  * @file
  * Two clocks that cannot be mixed up, both in microseconds: `weir_time` is a point on the monotonic
- * clock (deadlines, timers), `weir_wall` a point of civil time (logs, messages). A length of time is
- * a plain `int64_t ..._us`.
+ * clock (deadlines, timers), `weir_wall` a point of civil time (logs, messages). A length of time
+ * is a plain `int64_t ..._us`.
  */
 #ifndef WEIR_BASE_TIME_H
 #define WEIR_BASE_TIME_H

@@ -12,9 +12,7 @@
 #ifndef WEIR_CODEC_WIRE_H
 #define WEIR_CODEC_WIRE_H
 
-#include <endian.h>
 #include <stdint.h>
-#include <endian.h>
 #include <string.h>
 #include <weir/codec/message.h>
 
@@ -80,9 +78,9 @@ static inline const uint8_t *weir_wire_read_varint(const uint8_t *at, const uint
     return weir_wire_read_long(at, end, WEIR_WIRE_VARINT_MAX, out);
 }
 
-/** A tag or a length: at most five bytes and 32 bits. */
-static inline const uint8_t *weir_wire_read_varint32(const uint8_t *at, const uint8_t *end,
-                                                     uint32_t *out)
+/** A tag: at most five bytes; surplus bits of the fifth are dropped, as Google's library does. */
+static inline const uint8_t *weir_wire_read_tag(const uint8_t *at, const uint8_t *end,
+                                                uint32_t *out)
 {
     if (WEIR_LIKELY(at < end && *at < 0x80)) {
         *out = *at;
@@ -90,30 +88,44 @@ static inline const uint8_t *weir_wire_read_varint32(const uint8_t *at, const ui
     }
     uint64_t value = 0;
     at = weir_wire_read_long(at, end, WEIR_WIRE_VARINT32_MAX, &value);
-    if (value > UINT32_MAX)
-        return NULL;
     *out = (uint32_t)value;
     return at;
+}
+
+/** A length and as many bytes. @return behind them */
+static inline const uint8_t *weir_wire_read_view(const uint8_t *at, const uint8_t *end,
+                                                 weir_str *out)
+{
+    uint64_t len = 0;
+    if (WEIR_LIKELY(at < end && *at < 0x80))
+        len = *at++;
+    else
+        at = weir_wire_read_long(at, end, WEIR_WIRE_VARINT32_MAX, &len);
+    if (WEIR_UNLIKELY(!at || len > (size_t)(end - at)))
+        return NULL;
+    *out = weir_str_of(at, (size_t)len);
+    return at + len;
 }
 
 static inline const uint8_t *weir_wire_read_fixed32(const uint8_t *at, const uint8_t *end,
                                                     uint32_t *out)
 {
-    if (end - at < (ptrdiff_t)sizeof *out)
+    if (end - at < 4)
         return NULL;
-    memcpy(out, at, sizeof *out);
-    *out = le32toh(*out);
-    return at + sizeof *out;
+    *out = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    return at + 4;
 }
 
 static inline const uint8_t *weir_wire_read_fixed64(const uint8_t *at, const uint8_t *end,
                                                     uint64_t *out)
 {
-    if (end - at < (ptrdiff_t)sizeof *out)
+    uint32_t low = 0, high = 0;
+    if (end - at < 8)
         return NULL;
-    memcpy(out, at, sizeof *out);
-    *out = le64toh(*out);
-    return at + sizeof *out;
+    at = weir_wire_read_fixed32(at, end, &low);
+    at = weir_wire_read_fixed32(at, end, &high);
+    *out = low | (uint64_t)high << 32;
+    return at;
 }
 
 /* Numbers. */
@@ -223,14 +235,15 @@ static inline uint8_t *weir_wire_put_varint_field(weir_wire_writer *w, uint8_t *
 
 static inline uint8_t *weir_wire_put_fixed32(weir_wire_writer *w, uint8_t *at, uint32_t value)
 {
-    value = htole32(value);
-    return weir_wire_put_raw(w, at, &value, sizeof value);
+    const uint8_t bytes[] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+                             (uint8_t)(value >> 24)};
+    return weir_wire_put_raw(w, at, bytes, sizeof bytes);
 }
 
 static inline uint8_t *weir_wire_put_fixed64(weir_wire_writer *w, uint8_t *at, uint64_t value)
 {
-    value = htole64(value);
-    return weir_wire_put_raw(w, at, &value, sizeof value);
+    at = weir_wire_put_fixed32(w, at, (uint32_t)(value >> 32));
+    return weir_wire_put_fixed32(w, at, (uint32_t)value);
 }
 
 static inline uint8_t *weir_wire_put_fixed32_field(weir_wire_writer *w, uint8_t *at, uint32_t tag,

@@ -1,7 +1,7 @@
 /**
  * @file
- * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop, until
- * `closed` has returned; keep its `weir_call_id` for later and for other threads.
+ * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop,
+ * until `closed` has returned; keep its `weir_call_id` for later and for other threads.
  *
  * Misuse is an error, never a crash: sending after the end is WEIR_ESTATE, a call that is over is
  * WEIR_ECLOSED.
@@ -93,7 +93,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_payload(weir_call *call, weir_p
 /** Bytes that wait in the call for the peer's windows and the connection. */
 WEIR_API size_t weir_call_unsent(const weir_call *call);
 
-/** Server: the one reply and status OK. @errors WEIR_ESTATE: answered already; as weir_call_send() */
+/** Server: the one reply and status OK. @errors WEIR_ESTATE: answered already; as weir_call_send()
+ */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply(weir_call *call, const void *message);
 /** Server: ends with OK after what was sent. @errors WEIR_ESTATE: ended already */
 WEIR_API weir_err weir_call_finish(weir_call *call);

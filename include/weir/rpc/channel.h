@@ -30,7 +30,7 @@ typedef struct weir_channel_opts {
 
 /** How one call is made. A zeroed field means the default written beside it. */
 typedef struct weir_call_opts {
-    int64_t timeout_us;           /**< from now; 0: the channel's; negative: no deadline */
+    int64_t timeout_us;            /**< from now; 0: the channel's; negative: no deadline */
     const weir_metadata *metadata; /**< copied; NULL: none */
     bool wait_for_ready; /**< wait out connection failures instead of failing with UNAVAILABLE */
 } weir_call_opts;
@@ -39,8 +39,8 @@ typedef struct weir_call_opts {
  * @param target  "127.0.0.1:50051", "[::1]:50051", "localhost:50051", "unix:/run/x"; the forms
  *                "ipv4:ADDR", "ipv6:ADDR" and "dns:///localhost:PORT" of gRPC too
  * @param opts    copied; NULL is all defaults
- * @return NULL when out of memory or descriptors. A target that cannot be understood gives a channel
- *         whose calls end with UNAVAILABLE and a sentence.
+ * @return NULL when out of memory or descriptors. A target that cannot be understood gives a
+ * channel whose calls end with UNAVAILABLE and a sentence.
  * @thread any
  */
 WEIR_API weir_channel *weir_channel_new(const char *target, const weir_channel_opts *opts);

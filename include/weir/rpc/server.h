@@ -13,18 +13,18 @@ WEIR_BEGIN_DECLS
 
 /** A zeroed field means the default written beside it. */
 typedef struct weir_server_opts {
-    unsigned loops;          /**< threads that serve; 0: one per CPU */
-    bool single_loop;        /**< serve in the accepting loop, no threads */
-    size_t max_connections;  /**< 0: no limit but descriptors */
-    uint32_t max_streams;    /**< calls at once on a connection; 0: 100 */
-    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;   /**< of a message; 0: no limit */
-    size_t call_bytes;       /**< memory of one call; 0: 16 MiB */
-    size_t send_high_water;  /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
-    uint32_t stream_window;  /**< 0: 256 KiB */
+    unsigned loops;             /**< threads that serve; 0: one per CPU */
+    bool single_loop;           /**< serve in the accepting loop, no threads */
+    size_t max_connections;     /**< 0: no limit but descriptors */
+    uint32_t max_streams;       /**< calls at once on a connection; 0: 100 */
+    size_t max_receive_bytes;   /**< of a message; 0: 4 MiB */
+    size_t max_send_bytes;      /**< of a message; 0: no limit */
+    size_t call_bytes;          /**< memory of one call; 0: 16 MiB */
+    size_t send_high_water;     /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
+    uint32_t stream_window;     /**< 0: 256 KiB */
     uint32_t header_list_bytes; /**< 0: 16 KiB */
-    int64_t max_call_us;     /**< a call lasts at most so long, deadline or not; 0: no limit */
-    int64_t drain_us;        /**< running calls may finish so long after a stop; 0: 10 s */
+    int64_t max_call_us;        /**< a call lasts at most so long, deadline or not; 0: no limit */
+    int64_t drain_us;           /**< running calls may finish so long after a stop; 0: 10 s */
 } weir_server_opts;
 
 /**
@@ -44,8 +44,8 @@ WEIR_API void weir_server_free(weir_server *server);
  * @errors WEIR_EEXIST: a service of that name is there. WEIR_ESTATE: it runs. WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const weir_service *service,
-                                                  const weir_handler *handlers,
-                                                  const void *methods, void *user);
+                                                  const weir_handler *handlers, const void *methods,
+                                                  void *user);
 
 /**
  * Binds `addr` and serves; connections are accepted in `loop`.

@@ -9,12 +9,10 @@ all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
 
 $(BUILD)/build.ninja:
-	@scripts/deps build test
-	@cmake --preset release -B $(BUILD)
-
-demo:
 	@scripts/deps build
-	@test -f $(BUILD)/build.ninja || cmake --preset release -B $(BUILD) -D WEIR_TESTS=OFF
+	@cmake --preset release -B $(BUILD) -D WEIR_TESTS=OFF
+
+demo: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --target weir-chatd weir-chat
 	@scripts/demo $(BUILD) $(ARGS)
 

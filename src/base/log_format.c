@@ -1,5 +1,6 @@
 /* printf for what log lines are made of: integers and strings without flags or widths. It takes a
  * tenth of vsnprintf's time, which would be most of a log call. */
+#include "digits.h"
 #include "log_impl.h"
 
 #include <stdint.h>
@@ -26,15 +27,11 @@ static bool put(output *out, const char *bytes, size_t len)
 
 static bool put_integer(output *out, bool negative, uint64_t magnitude)
 {
-    char digits[21];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude);
+    char text[1 + WEIR__DIGITS_MAX], *end = text + sizeof text;
+    char *first = weir__digits_before(end, magnitude);
     if (negative)
-        digits[--first] = '-';
-    return put(out, digits + first, sizeof digits - first);
+        *--first = '-';
+    return put(out, first, (size_t)(end - first));
 }
 
 static bool put_signed(output *out, int64_t number)

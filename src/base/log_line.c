@@ -1,4 +1,5 @@
 /* The text of a line. What does not change from line to line is cached per thread. */
+#include "digits.h"
 #include "log_impl.h"
 
 #include <stdio.h>
@@ -32,13 +33,9 @@ static char *put_bytes(char *at, const char *bytes, size_t len)
 
 static char *put_number(char *at, unsigned number)
 {
-    char digits[10];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    return put_bytes(at, digits + first, sizeof digits - first);
+    char text[WEIR__DIGITS_MAX], *end = text + sizeof text;
+    char *first = weir__digits_before(end, number);
+    return put_bytes(at, first, (size_t)(end - first));
 }
 
 static char *put_thread(char *at)

@@ -1,5 +1,7 @@
 #include <weir/base/time.h>
 
+#include "digits.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -69,11 +71,9 @@ size_t weir_wall_text(weir_wall t, char *out)
         format_second(&cached, second);
     memcpy(out, cached.text, sizeof cached.text); /* a fixed size is a few moves, not a call */
     char *digits = out + cached.len;
-    int thousands = fraction / 1000, units = fraction % 1000; /* two short chains of divisions */
-    for (int i = 2; i >= 0; i--, thousands /= 10, units /= 10) {
-        digits[i] = (char)('0' + thousands % 10);
-        digits[i + 3] = (char)('0' + units % 10);
-    }
+    weir__digit_pair(digits, (unsigned)fraction / 10000);
+    weir__digit_pair(digits + 2, (unsigned)fraction / 100 % 100);
+    weir__digit_pair(digits + 4, (unsigned)fraction % 100);
     digits[6] = 'Z';
     digits[7] = '\0';
     return cached.len + 7;

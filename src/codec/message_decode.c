@@ -115,9 +115,9 @@ static const uint8_t *skip_group(decoder *d, uint32_t number, const uint8_t *at,
 static bool keep_run(decoder *d, void *unknown, const uint8_t *start, const uint8_t *end)
 {
     array runs = array_load(unknown);
-    weir_str *last = (weir_str *)(void *)runs.items + runs.len;
-    if (runs.len && last[-1].ptr + last[-1].len == (const char *)start) {
-        last[-1].len += (size_t)(end - start);
+    weir_str *last = runs.len ? (weir_str *)(void *)runs.items + (runs.len - 1) : NULL;
+    if (last && last->ptr + last->len == (const char *)start) {
+        last->len += (size_t)(end - start);
         return true;
     }
     weir_str *run = array_push(d, unknown, sizeof *run, 1);

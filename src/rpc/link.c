@@ -109,6 +109,16 @@ void weir__link_close(weir__link *link)
 
 /* Events of the connection. */
 
+/** The engine has given up on the peer: its last frames are sent, then the connection closes. */
+static void end_with_error(weir__link *link)
+{
+    char peer[WEIR_ADDR_TEXT_MAX];
+    if (!link->ending)
+        WEIR_LOG_INFO("%s: closing: %s", weir_addr_text(weir_conn_peer(link->conn), peer),
+                      weir_grpc_error(link->grpc));
+    link->ending = true;
+}
+
 void weir__link_on_message(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
 {
     weir__link *link = weir_conn_data(conn);
@@ -117,12 +127,8 @@ void weir__link_on_message(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED
     weir_time now = weir_loop_now(weir_conn_loop(conn));
     while (!link->ending && weir_buf_len(in) > 0) {
         weir_str front = weir_buf_front(in);
-        if (weir_grpc_feed(link->grpc, now, front.ptr, front.len)) {
-            char peer[WEIR_ADDR_TEXT_MAX];
-            WEIR_LOG_INFO("%s: closing: %s", weir_addr_text(weir_conn_peer(conn), peer),
-                          weir_grpc_error(link->grpc));
-            link->ending = true;
-        }
+        if (weir_grpc_feed(link->grpc, now, front.ptr, front.len))
+            end_with_error(link);
         weir_buf_retrieve(in, front.len);
     }
     if (link->ending)
@@ -137,7 +143,9 @@ void weir__link_on_flush(weir_conn *conn, weir_buf *out, void *user WEIR_UNUSED)
     if (!link)
         return;
     weir_err err = weir_grpc_pull(link->grpc, out, OUTPUT_BYTES);
-    if (err)
+    if (err == WEIR_EPROTO)
+        end_with_error(link);
+    if (err && err != WEIR_EPROTO)
         weir_conn_abort(conn, err);
     else if (link->ending || weir_grpc_is_over(link->grpc))
         weir_conn_close(conn);

@@ -188,7 +188,10 @@ class Requests(BadInput):
                                        grpc_timeout=timeout)
 
     def test_timeout_of_nothing_expires_at_once(self):
-        self.assert_call_fails(message(JOIN), DEADLINE_EXCEEDED, ".", path=CHAT, grpc_timeout="0n")
+        with self.peer() as peer:
+            answer = peer.wait(peer.open(call_headers(CHAT, grpc_timeout="0n")))
+            self.assert_status(answer, DEADLINE_EXCEEDED, "deadline")
+            self.assert_works(peer)
 
     def test_bad_base64(self):
         for value in ("!!!!", "a", "AAAA=A", "AA\u00ff"):

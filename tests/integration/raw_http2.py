@@ -63,6 +63,7 @@ class Peer:
 
     def __init__(self, port, hello=PREFACE + frame(SETTINGS)):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder()
         self.unread = b""
@@ -101,7 +102,9 @@ class Peer:
         return stream
 
     def data(self, stream, payload, end=False):
-        self.send(frame(DATA, END_STREAM if end else 0, stream, payload))
+        pieces = [payload[at:at + 16384] for at in range(0, len(payload), 16384)] or [b""]
+        out = b"".join(frame(DATA, 0, stream, piece) for piece in pieces[:-1])
+        self.send(out + frame(DATA, END_STREAM if end else 0, stream, pieces[-1]))
 
     def call(self, path, body, **changes):
         """A whole request. @return what came back"""

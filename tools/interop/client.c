@@ -1,5 +1,5 @@
 /* weir-interop-client: gRPC's interoperability cases against any server that has TestService. */
-#include "../options.h"
+#include "options.h"
 #include "cases.h"
 
 #include <inttypes.h>

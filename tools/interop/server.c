@@ -1,6 +1,6 @@
 /* weir-interop-server: grpc.testing.TestService for the interoperability tests of any gRPC client.
  */
-#include "../options.h"
+#include "options.h"
 #include "service.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../options.h"
+#include "options.h"
 #include "generate.h"
 
 typedef google_protobuf_compiler_code_generator_response response;

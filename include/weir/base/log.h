@@ -2,10 +2,13 @@
  * @file
  * Diagnostic log. Off until weir_log_start(): a library prints nothing unasked.
  *
- * The front end formats into a buffer of the calling thread; one writer thread swaps the filled
- * buffers for empty ones (double buffering) and writes them in batches. When producers outrun the
- * disk, lines are dropped and counted, and the next written batch says how many. A line is at most
- * WEIR_LOG_LINE_MAX bytes, cut and marked with "..." beyond.
+ * The front end formats into chunks of memory that belong to the calling thread, without a lock;
+ * one writer thread takes what is filled, gives the chunks back and writes in batches. Lines of one
+ * thread keep their order. When producers outrun the disk, lines are dropped and counted, and the
+ * next batch says how many. A line is at most WEIR_LOG_LINE_MAX bytes, cut and marked with "..."
+ * beyond; line breaks within a message become spaces.
+ *
+ * The child of a fork() has no log until it starts its own. Not for signal handlers.
  *
  *     2026-01-31T12:34:56.123456Z INFO  4711 server.c:88 listening on 127.0.0.1:50051
  */
@@ -64,7 +67,9 @@ WEIR_API void weir_log_stop(void);
 /** Waits until everything logged before is written. @thread any but the sink's */
 WEIR_API void weir_log_flush(void);
 
+/** Until the last weir_log_stop(); nothing happens before the first start. @thread any */
 WEIR_API void weir_log_set_level(weir_log_level level);
+/** Since the program began. @thread any */
 WEIR_API void weir_log_get_stats(weir_log_stats *out);
 
 /** Whether a line of this level would be written. @thread any */

@@ -6,6 +6,7 @@
 #define WEIR_NET_SIGNALS_H
 
 #include <signal.h>
+#include <sys/select.h> /* sigset_t, also in strict C17 */
 #include <weir/net/loop.h>
 
 WEIR_BEGIN_DECLS

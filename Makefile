@@ -24,7 +24,7 @@ test:
 
 bench:
 	@scripts/deps build test bench
-	@cmake --preset release -B $(BUILD) -D WEIR_TESTS=ON
+	@cmake --preset release -B $(BUILD) -D WEIR_TESTS=ON -D WEIR_BENCH=ON
 	@cmake --build $(BUILD)
 	@bench/run --build $(BUILD) $(ARGS)
 

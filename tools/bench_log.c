@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/base/log.h>
 #include <weir/base/thread.h>
@@ -16,14 +17,15 @@ enum {
 };
 
 static int64_t threads = 1, messages = 1000000, buffer_mib = 256;
-static const char *file = "weir-bench-log.txt";
+static const char *file;
 
 static const struct option_row rows[] = {
     {"threads", "N", "threads that log at the same time (default 1)", OPTION_NUMBER, &threads, 1,
      MAX_THREADS},
     {"messages", "M", "lines that each of them logs (default 1000000)", OPTION_NUMBER, &messages, 1,
      1000000000},
-    {"file", "F", "written anew (default weir-bench-log.txt)", OPTION_TEXT, &file, 0, 0},
+    {"file", "F", "written anew (default: one that is removed afterwards)", OPTION_TEXT, &file, 0,
+     0},
     {"buffer", "MIB", "memory for lines on their way to the file (default 256)", OPTION_NUMBER,
      &buffer_mib, 1, 65536},
 };
@@ -40,38 +42,51 @@ struct producer {
     weir_latch *go;
     int number;
     int64_t took_us;
+    int64_t cpu_us;
 };
+
+static int64_t thread_cpu_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return WEIR_SECONDS(ts.tv_sec) + ts.tv_nsec / 1000;
+}
 
 static void produce(void *user)
 {
     struct producer *producer = user;
     weir_latch_wait(producer->go);
     weir_time start = weir_time_now();
+    int64_t cpu_us = thread_cpu_us();
     for (int64_t i = 0; i < messages; i++)
         WEIR_LOG_INFO("message %d of thread %d: the quick brown fox jumps over the lazy dog",
                       (int)i, producer->number);
     producer->took_us = weir_time_diff(weir_time_now(), start);
+    producer->cpu_us = thread_cpu_us() - cpu_us;
 }
 
-/** @return the sum of the producers' times in microseconds; -1: a thread could not be started */
-static int64_t run_producers(void)
+/**
+ * @param sum  its times are those of all producers together
+ * @return false: a thread could not be started
+ */
+static bool run_producers(struct producer *sum)
 {
     static struct producer producers[MAX_THREADS];
     weir_latch go;
-    int64_t sum_us = 0;
+    bool ok = true;
     weir_latch_init(&go, 1);
-    for (int i = 0; i < threads && sum_us >= 0; i++) {
+    for (int i = 0; i < threads && ok; i++) {
         producers[i] = (struct producer){.go = &go, .number = i};
-        if (weir_thread_start(&producers[i].thread, "producer", produce, &producers[i]))
-            sum_us = -1;
+        ok = weir_thread_start(&producers[i].thread, "producer", produce, &producers[i]) == WEIR_OK;
     }
     weir_latch_down(&go);
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < threads; i++) {
         weir_thread_join(producers[i].thread);
-    for (int i = 0; i < threads && sum_us >= 0; i++)
-        sum_us += producers[i].took_us;
+        sum->took_us += producers[i].took_us;
+        sum->cpu_us += producers[i].cpu_us;
+    }
     weir_latch_fini(&go);
-    return sum_us;
+    return ok;
 }
 
 /** @return lines in the file, -1 if it cannot be read */
@@ -92,16 +107,16 @@ static int64_t count_lines(int64_t *bytes)
     return n == 0 ? lines : -1;
 }
 
-static int report(int64_t sum_us, int64_t took_us)
+static int report(const struct producer *sum, int64_t took_us)
 {
     int64_t bytes, lines = count_lines(&bytes);
     if (lines < 0)
         return failure(&program, "%s: %s", file, strerror(errno));
     weir_log_stats stats;
     weir_log_get_stats(&stats);
-    double seconds = (double)took_us / 1e6;
-    printf("%.1f ns per call on the front end\n",
-           (double)sum_us * 1000.0 / (double)(threads * messages));
+    double seconds = (double)took_us / 1e6, calls = (double)(threads * messages);
+    printf("%.1f ns per call on the front end, %.1f ns of it on a CPU\n",
+           (double)sum->took_us * 1e3 / calls, (double)sum->cpu_us * 1e3 / calls);
     printf("%.0f messages/s, %.1f MB/s to %s\n", (double)stats.lines / seconds,
            (double)bytes / 1e6 / seconds, file);
     printf("%lld lines in the file, %llu logged, %llu dropped\n", (long long)lines,
@@ -112,6 +127,9 @@ static int report(int64_t sum_us, int64_t took_us)
 int main(int argc, char **argv)
 {
     options_read(&program, argc, argv);
+    bool keep = file != NULL;
+    if (!keep)
+        file = "weir-bench-log.txt";
     if (unlink(file) != 0 && errno != ENOENT)
         return failure(&program, "%s: %s", file, strerror(errno));
     weir_log_opts opts = {
@@ -120,9 +138,13 @@ int main(int argc, char **argv)
     if (err)
         return failure(&program, "%s: %s", file, weir_err_text(err));
     weir_time start = weir_time_now();
-    int64_t sum_us = run_producers();
+    struct producer sum = {0};
+    bool ok = run_producers(&sum);
     weir_log_stop();
-    if (sum_us < 0)
+    if (!ok)
         return failure(&program, "could not start %lld threads", (long long)threads);
-    return report(sum_us, weir_time_diff(weir_time_now(), start));
+    int status = report(&sum, weir_time_diff(weir_time_now(), start));
+    if (!keep)
+        unlink(file);
+    return status;
 }

@@ -19,7 +19,7 @@
 
 enum {
     CHUNKS_PER_BUFFER = 16,
-    FULL_DISK_WAIT_MS = 1000
+    WRITABLE_WAIT_MS = 1000
 };
 
 int weir__log_level = WEIR_LOG_LEVEL_OFF;
@@ -57,7 +57,7 @@ static size_t write_file(int fd, const char *bytes, size_t len)
             done += (size_t)n;
         } else if (errno == EAGAIN) { /* stderr may be a pipe that somebody made non-blocking */
             struct pollfd ready = {.fd = fd, .events = POLLOUT};
-            if (poll(&ready, 1, FULL_DISK_WAIT_MS) <= 0)
+            if (poll(&ready, 1, WRITABLE_WAIT_MS) <= 0)
                 break;
         } else if (errno != EINTR) {
             break;

@@ -274,6 +274,14 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"\Aweir-chatd: [^\n]+\n\Z")
 
+    def test_system_notifications_come_by_themselves(self):
+        server = Process("weir-chatd", "--port", "0", "--system-interval", "1")
+        addr = server.wait_line(r"^listening on (\S+)$").group(1)
+        cli = Process("weir-chat", "--server", addr, "subscribe", "anything")
+        cli.wait_line(r"\[system\] system: 1 connections, 1 calls running$")
+        cli.stop()
+        self.assertEqual(server.stop(), 0)
+
     def test_for_ends_by_itself(self):
         done = self.run_chatd("--port", "0", "--for", "1s")
         self.assertEqual(done.returncode, 0)

@@ -1,6 +1,6 @@
 /* weir-interop-client: gRPC's interoperability cases against any server that has TestService. */
-#include "options.h"
 #include "cases.h"
+#include "options.h"
 
 #include <inttypes.h>
 #include <stdio.h>

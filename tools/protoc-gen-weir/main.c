@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
 #include "generate.h"
+#include "options.h"
 
 typedef google_protobuf_compiler_code_generator_response response;
 typedef google_protobuf_compiler_code_generator_response_file response_file;

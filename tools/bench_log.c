@@ -130,8 +130,10 @@ int main(int argc, char **argv)
     bool keep = file != NULL;
     if (!keep)
         file = "weir-bench-log.txt";
-    if (unlink(file) != 0 && errno != ENOENT)
+    int emptied = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (emptied < 0)
         return failure(&program, "%s: %s", file, strerror(errno));
+    close(emptied);
     weir_log_opts opts = {
         .file = file, .level = WEIR_LOG_LEVEL_INFO, .buffer_bytes = (size_t)buffer_mib << 20};
     weir_err err = weir_log_start(&opts);

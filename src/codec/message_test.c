@@ -13,17 +13,11 @@
 
 static weir_arena mem;
 
-static int setup(void)
-{
-    weir_arena_init(&mem, NULL, 0);
-    return 0;
-}
-
 #define MESSAGE_TEST(name)                                                                         \
     static void message_##name(void);                                                              \
     TEST(message, name)                                                                            \
     {                                                                                              \
-        setup();                                                                                   \
+        weir_arena_init(&mem, NULL, 0);                                                            \
         message_##name();                                                                          \
         weir_arena_fini(&mem);                                                                     \
     }                                                                                              \

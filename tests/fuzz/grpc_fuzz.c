@@ -47,7 +47,7 @@ static void check_metadata(const weir_metadata *metadata)
     }
 }
 
-/** An end of a call that the owner may hear of in the middle of its own doing. */
+/** What the call belongs to: every call has been begun before its first event. */
 static struct fuzz *fuzz_of(weir_grpc_call *call)
 {
     check(weir_grpc_call_owner(call) != NULL);
@@ -109,6 +109,13 @@ static void finish(weir_grpc_call *call, weir_str message)
                                               .details = message});
 }
 
+static void resume(struct fuzz *f, weir_grpc_call *call)
+{
+    weir_grpc_call *sleeper = f->paused ? f->paused : call;
+    f->paused = NULL;
+    weir_grpc_resume(sleeper);
+}
+
 static void obey(weir_grpc_call *call, weir_str bytes)
 {
     struct fuzz *f = fuzz_of(call);
@@ -118,7 +125,7 @@ static void obey(weir_grpc_call *call, weir_str bytes)
         f->paused = call;
         break;
     case 'r':
-        weir_grpc_resume(f->paused ? f->paused : call);
+        resume(f, call);
         break;
     case 'c':
         weir_grpc_cancel(call);
@@ -170,7 +177,8 @@ static void on_headers(weir_grpc_call *call, void *user)
 
 static void on_message(weir_grpc_call *call, weir_str bytes, void *user)
 {
-    check(fuzz_of(call)->paused != call || user == fuzz_of(call));
+    const struct fuzz *f = user;
+    check(fuzz_of(call) == f && f->paused != call);
     check_str(bytes);
     obey(call, bytes);
 }

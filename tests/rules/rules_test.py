@@ -200,7 +200,7 @@ def documented_parameters_have_these_names():
                     yield at(header, number, f"@param {name} is no parameter")
 
 
-def ids_of_work_left_undone_do_not_stay():
+def nothing_is_left_unfinished():
     marks = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X"))
     for path in sources("include", "src", "tools", "apps", "examples", "tests", "bench",
                         endings=(".c", ".h", ".cc", ".py", ".cmake", ".txt")):
@@ -220,7 +220,7 @@ RULES = (
     files_named_in_the_map_exist,
     every_public_header_says_what_it_is_for,
     documented_parameters_have_these_names,
-    ids_of_work_left_undone_do_not_stay,
+    nothing_is_left_unfinished,
 )
 
 

@@ -43,7 +43,7 @@ typedef struct type {
 struct file {
     const proto_file *proto;
     const char *base;   /**< "path/to/file" */
-    const char *symbol; /**< "path_to_file_file" */
+    const char *symbol; /**< "path_to_file_file": the weir_file */
     const char *prefix; /**< of C names, "" or "package_" */
     bool shipped;       /**< weir has it: google/protobuf/... */
     bool proto3;

@@ -245,10 +245,23 @@ static void reset_in_child(void)
     pthread_mutex_unlock(&shared->lock);
 }
 
+/** A program that ends without weir_log_stop() still gets its last lines. */
+static void stop_at_exit(void)
+{
+    pthread_mutex_lock(&shared->lock);
+    bool running = back.starts > 0;
+    if (running)
+        back.starts = 1;
+    pthread_mutex_unlock(&shared->lock);
+    if (running)
+        weir_log_stop();
+}
+
 static void prepare_once(void)
 {
     init_wake();
     pthread_atfork(lock_for_fork, unlock_after_fork, reset_in_child);
+    atexit(stop_at_exit);
 }
 
 static weir_err open_output(const weir_log_opts *opts)

@@ -374,6 +374,33 @@ static int log_in_child(const char *path)
     return 0;
 }
 
+TEST(log, nothing_is_lost_when_a_program_exits_without_stopping_it)
+{
+    char path[] = "/tmp/weir-log-exit-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (weir_log_start(&(weir_log_opts){.file = path, .level = WEIR_LOG_LEVEL_INFO}))
+            _exit(1);
+        for (int i = 0; i < 1000; i++)
+            WEIR_LOG_INFO("last words %d", i);
+        exit(0);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    FILE *file = fdopen(fd, "r");
+    char line[256] = "";
+    int lines = 0;
+    while (fgets(line, sizeof line, file))
+        lines++;
+    assert_int_equal(lines, 1000);
+    assert_non_null(strstr(line, "last words 999\n"));
+    fclose(file);
+    unlink(path);
+}
+
 TEST(log, a_forked_child_starts_its_own)
 {
     char path[] = "/tmp/weir-log-test-XXXXXX", text[1000];

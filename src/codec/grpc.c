@@ -77,8 +77,8 @@ void weir__grpc_fail(weir_grpc_call *call, weir_status_code code, const char *fm
     weir_str message = weir_arena_vprintf(&call->arena, fmt, args);
     va_end(args);
     weir__grpc_decide(call, code, message.ptr ? message : WEIR_STR(""));
-    bool stuck = call->out_bytes > 0 || call->out_ended;
-    if (call->grpc->role == WEIR_H2_CLIENT || stuck || weir_grpc_finish(call, &call->status))
+    if (call->grpc->role == WEIR_H2_CLIENT || !weir__grpc_out_forget(call) ||
+        weir_grpc_finish(call, &call->status))
         weir__grpc_reset(call, WEIR_H2_CANCEL);
 }
 

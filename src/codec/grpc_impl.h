@@ -92,7 +92,8 @@ struct weir_grpc_call {
     bool peer_ended;    /* no more bytes from the peer */
     bool end_delivered; /* and the owner has been told */
     bool headers_sent;
-    bool out_ended; /* our side ends after the queue: finished or half-closed */
+    bool out_partial; /* the first message of the queue is half sent */
+    bool out_ended;   /* our side ends after the queue: finished or half-closed */
     bool end_sent;
     bool decided;        /* `status` is final */
     bool wants_writable; /* WEIR_EAGAIN was said */
@@ -144,6 +145,9 @@ void weir__grpc_in_free(weir_grpc_call *call);
 void weir__grpc_on_body(weir_h2 *h2, void *stream, size_t max, weir_h2_body *out, void *user);
 weir_err weir__grpc_on_body_write(weir_h2 *h2, void *stream, weir_buf *out, size_t len, void *user);
 void weir__grpc_out_clear(weir_grpc_call *call);
+/** Server: drops what is queued, so that a status can follow at once. @return false: it cannot,
+ * because a message is half sent, the peer's windows are closed, or the end is queued already */
+bool weir__grpc_out_forget(weir_grpc_call *call);
 /** The message that was begun goes out without its prefix. */
 void weir__grpc_out_unframe(weir_grpc_call *call);
 

@@ -21,6 +21,16 @@ void weir__grpc_out_clear(weir_grpc_call *call)
     call->out_bytes = 0;
 }
 
+bool weir__grpc_out_forget(weir_grpc_call *call)
+{
+    if (call->out_ended || call->out_partial)
+        return false;
+    if (call->out_bytes > 0 && weir_h2_window(call->grpc->h2, call->id) == 0)
+        return false;
+    weir__grpc_out_clear(call);
+    return true;
+}
+
 static weir_err check_send(weir_grpc_call *call, size_t size)
 {
     if (call->reset)
@@ -216,6 +226,7 @@ weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_bu
         out->bytes += part;
         out->len -= part;
         len -= part;
+        call->out_partial = out->len > 0;
         if (out->len == 0) {
             call->out_first = out->next;
             out_free(call->grpc, out);

@@ -107,6 +107,48 @@ TEST(grpc, a_server_ends_a_call_whose_client_does_not_watch_the_clock)
     pair_close(p);
 }
 
+static void pause_at_first(end *e, weir_grpc_call *call, const char *event)
+{
+    (void)e;
+    if (strcmp(event, "headers") == 0)
+        weir_grpc_pause(call);
+}
+
+static void greet(end *e, weir_grpc_call *call, const char *event)
+{
+    (void)e;
+    if (strcmp(event, "request") == 0)
+        send(call, "welcome");
+}
+
+TEST(grpc, a_deadline_takes_the_place_of_messages_that_were_not_sent)
+{
+    pair *p = pair_open(NULL, &(weir_grpc_opts){.max_call_us = WEIR_MILLISECONDS(10)});
+    p->server.act = greet;
+    start(p, weir_time_never(), NULL);
+    carry(p, &p->client, &p->server);
+    p->now = weir_time_add(p->now, WEIR_MILLISECONDS(20));
+    weir_timers_advance(&p->server.timers, p->now);
+    settle(p);
+    assert_string_equal(p->client.seen, "headers;close DEADLINE_EXCEEDED deadline exceeded;");
+    pair_close(p);
+}
+
+TEST(grpc, a_deadline_resets_a_call_whose_reader_has_closed_its_window)
+{
+    pair *p = pair_open(&(weir_grpc_opts){.h2 = {.stream_window = 4}},
+                        &(weir_grpc_opts){.max_call_us = WEIR_MILLISECONDS(10)});
+    p->server.act = greet;
+    p->client.act = pause_at_first;
+    start(p, weir_time_never(), NULL);
+    settle(p);
+    pass_time(p, WEIR_MILLISECONDS(20));
+    assert_int_equal(weir_grpc_calls(p->server.grpc), 0);
+    assert_string_equal(p->client.seen,
+                        "headers;close CANCELLED stream reset by the server: CANCEL;");
+    pair_close(p);
+}
+
 TEST(grpc, a_cancelled_call_is_over_at_both_ends)
 {
     pair *p = pair_open(NULL, NULL);
@@ -208,13 +250,6 @@ static void send_until_blocked(end *e, weir_grpc_call *call, const char *event)
         finish(call, WEIR_STATUS_OK, "");
     else
         assert_err(err, WEIR_EAGAIN);
-}
-
-static void pause_at_first(end *e, weir_grpc_call *call, const char *event)
-{
-    (void)e;
-    if (strcmp(event, "headers") == 0)
-        weir_grpc_pause(call);
 }
 
 TEST(grpc, a_reader_that_pauses_stops_the_writer_and_nothing_is_lost)

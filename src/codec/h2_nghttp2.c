@@ -389,6 +389,14 @@ void weir_h2_ping(weir_h2 *h2, uint64_t opaque)
     weir__h2_note(h2, nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, bytes));
 }
 
+size_t weir_h2_window(const weir_h2 *h2, int32_t id)
+{
+    int32_t stream = nghttp2_session_get_stream_remote_window_size(h2->session, id);
+    int32_t connection = nghttp2_session_get_remote_window_size(h2->session);
+    int32_t window = stream < connection ? stream : connection;
+    return window > 0 ? (size_t)window : 0;
+}
+
 size_t weir_h2_streams(const weir_h2 *h2)
 {
     return h2->streams;

@@ -53,7 +53,7 @@ typedef struct weir_log_stats {
 } weir_log_stats;
 
 /**
- * Starts the writer thread. Counted: each start needs one weir_log_stop(), and only the first one's
+ * Starts the writer thread, which exit() flushes and joins if weir_log_stop() has not. Counted: each start needs one weir_log_stop(), and only the first one's
  * options count.
  * @param opts  copied; NULL: stderr at INFO
  * @thread any

@@ -215,6 +215,9 @@ WEIR_API void weir_h2_goaway(weir_h2 *h2, uint32_t code, weir_str debug);
 /** Sends a PING. */
 WEIR_API void weir_h2_ping(weir_h2 *h2, uint64_t opaque);
 
+/** Body bytes that the peer's windows allow on this stream now. */
+WEIR_API size_t weir_h2_window(const weir_h2 *h2, int32_t id);
+
 /** Streams open now. */
 WEIR_API size_t weir_h2_streams(const weir_h2 *h2);
 

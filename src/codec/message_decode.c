@@ -1,39 +1,36 @@
 /* Bytes to struct. One function per thing that the wire format has; each returns the place behind
- * what it read, or NULL with the reason in the decoder. */
+ * what it read, or NULL with the reason in the reader. Generated code does the plain fields by
+ * itself and comes here for the rest. */
 #include "message_impl.h"
 
-typedef struct decoder {
-    weir_arena *mem;
-    weir_err err;
-    bool maps; /* some map has more than one entry */
-} decoder;
+typedef weir_wire_reader decoder;
 
 static const uint8_t *decode_message(decoder *d, const weir_message *type, char *message,
                                      const uint8_t *at, const uint8_t *end, unsigned depth);
 
-static WEIR_COLD const uint8_t *fail(decoder *d, weir_err err)
+const uint8_t *weir_wire_take_fail(weir_wire_reader *r, weir_err err)
 {
-    d->err = err;
+    r->err = err;
     return NULL;
 }
 
 static const uint8_t *read_varint(decoder *d, const uint8_t *at, const uint8_t *end, uint64_t *out)
 {
     at = weir_wire_read_varint(at, end, out);
-    return WEIR_LIKELY(at != NULL) ? at : fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
 }
 
 static const uint8_t *read_tag(decoder *d, const uint8_t *at, const uint8_t *end, uint32_t *out)
 {
     at = weir_wire_read_tag(at, end, out);
-    return WEIR_LIKELY(at && *out >> 3) ? at : fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at && *out >> 3) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
 }
 
 /** A length and as many bytes. */
 static const uint8_t *read_view(decoder *d, const uint8_t *at, const uint8_t *end, weir_str *out)
 {
     at = weir_wire_read_view(at, end, out);
-    return WEIR_LIKELY(at != NULL) ? at : fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
 }
 
 /* Arrays have room for a power of two of items, at least four: so the length tells the room. */
@@ -81,15 +78,15 @@ static const uint8_t *skip_value(decoder *d, uint32_t tag, const uint8_t *at, co
     case WEIR_WIRE_VARINT:
         return read_varint(d, at, end, &value);
     case WEIR_WIRE_FIXED64:
-        return end - at >= 8 ? at + 8 : fail(d, WEIR_EMALFORMED);
+        return end - at >= 8 ? at + 8 : weir_wire_take_fail(d, WEIR_EMALFORMED);
     case WEIR_WIRE_BYTES:
         return read_view(d, at, end, &view);
     case WEIR_WIRE_GROUP:
         return skip_group(d, tag >> 3, at, end, depth);
     case WEIR_WIRE_FIXED32:
-        return end - at >= 4 ? at + 4 : fail(d, WEIR_EMALFORMED);
+        return end - at >= 4 ? at + 4 : weir_wire_take_fail(d, WEIR_EMALFORMED);
     default:
-        return fail(d, WEIR_EMALFORMED);
+        return weir_wire_take_fail(d, WEIR_EMALFORMED);
     }
 }
 
@@ -97,7 +94,7 @@ static const uint8_t *skip_group(decoder *d, uint32_t number, const uint8_t *at,
                                  unsigned depth)
 {
     if (depth == 0)
-        return fail(d, WEIR_EDEPTH);
+        return weir_wire_take_fail(d, WEIR_EDEPTH);
     for (;;) {
         uint32_t tag;
         at = read_tag(d, at, end, &tag);
@@ -155,15 +152,20 @@ static bool is_utf8(weir_str text)
     return WEIR_LIKELY((seen & high) == 0) || weir_str_is_utf8(text);
 }
 
+const uint8_t *weir_wire_take_string(weir_wire_reader *r, const uint8_t *at, const uint8_t *end,
+                                     weir_str *out)
+{
+    at = weir_wire_take_bytes(r, at, end, out);
+    if (at && WEIR_UNLIKELY(!is_utf8(*out)))
+        return weir_wire_take_fail(r, WEIR_EUTF8);
+    return at;
+}
+
 static const uint8_t *decode_string(decoder *d, void *value, const uint8_t *at, const uint8_t *end,
                                     bool utf8)
 {
-    weir_str view;
-    at = read_view(d, at, end, &view);
-    if (!at)
-        return NULL;
-    if (utf8 && WEIR_UNLIKELY(!is_utf8(view)))
-        return fail(d, WEIR_EUTF8);
+    weir_str view = {NULL, 0};
+    at = utf8 ? weir_wire_take_string(d, at, end, &view) : weir_wire_take_bytes(d, at, end, &view);
     memcpy(value, &view, sizeof view);
     return at;
 }
@@ -172,24 +174,23 @@ static const uint8_t *decode_string(decoder *d, void *value, const uint8_t *at, 
 static const uint8_t *decode_nested(decoder *d, const weir_message *type, void *message,
                                     const uint8_t *at, const uint8_t *end, unsigned depth)
 {
-    weir_str view;
+    weir_str view = {NULL, 0};
     at = read_view(d, at, end, &view);
     if (!at)
         return NULL;
     if (depth == 0)
-        return fail(d, WEIR_EDEPTH);
+        return weir_wire_take_fail(d, WEIR_EDEPTH);
     return decode_message(d, type, message, at - view.len, at, depth - 1);
 }
 
-/** Merges into the message behind the pointer at `value`, which is made when NULL. */
-static const uint8_t *decode_child(decoder *d, const weir_message *type, void *value,
-                                   const uint8_t *at, const uint8_t *end, unsigned depth)
+const uint8_t *weir_wire_take_child(weir_wire_reader *d, const weir_message *type, void *value,
+                                    const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     void *child = pointer_load(value);
     if (!child) {
         child = weir_arena_zalloc(d->mem, type->size);
         if (!child)
-            return fail(d, WEIR_ENOMEM);
+            return weir_wire_take_fail(d, WEIR_ENOMEM);
         memcpy(value, &child, sizeof child);
     }
     return decode_nested(d, type, child, at, end, depth);
@@ -243,7 +244,7 @@ static const uint8_t *decode_number(decoder *d, unsigned kind, void *value, cons
             store_varint(kind, value, wide);
         break;
     }
-    return WEIR_LIKELY(at != NULL) ? at : fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
 }
 
 /** One value of a field that is not in an array. */
@@ -255,7 +256,7 @@ static const uint8_t *decode_value(decoder *d, const weir_field *field, void *va
     case WEIR_KIND_BYTES:
         return decode_string(d, value, at, end, field->kind == WEIR_KIND_STRING);
     case WEIR_KIND_MESSAGE:
-        return decode_child(d, field->type.message, value, at, end, depth);
+        return weir_wire_take_child(d, field->type.message, value, at, end, depth);
     default:
         return decode_number(d, field->kind, value, at, end);
     }
@@ -303,7 +304,7 @@ static const uint8_t *decode_packed(decoder *d, unsigned kind, void *where, cons
     for (; count > 0 && at; count--, item += size)
         at = decode_number(d, kind, item, at, end);
     if (at && at != end)
-        return fail(d, WEIR_EMALFORMED);
+        return weir_wire_take_fail(d, WEIR_EMALFORMED);
     return at;
 }
 
@@ -322,14 +323,15 @@ static const uint8_t *decode_entry(decoder *d, const weir_field *field, void *wh
         return at;
     void *empty = weir_arena_zalloc(d->mem, value->type.message->size);
     if (!empty)
-        return fail(d, WEIR_ENOMEM);
+        return weir_wire_take_fail(d, WEIR_ENOMEM);
     memcpy(slot, &empty, sizeof empty);
     return at;
 }
 
 /** Another member's value must not be merged with, nor taken for a pointer. */
-static void choose_member(const weir_field *field, char *message)
+void weir_wire_choose(const weir_field *field, void *of)
 {
+    char *message = of;
     if (u32_load(message + field->has) == field->number)
         return;
     memset(message + field->offset, 0, value_size(field->kind));
@@ -345,48 +347,52 @@ static bool wire_fits(const weir_field *field, uint32_t wire)
             (field->shape == WEIR_SHAPE_REPEATED || field->shape == WEIR_SHAPE_PACKED));
 }
 
+const uint8_t *weir_wire_take_items(weir_wire_reader *d, const weir_field *field, void *message,
+                                    uint32_t wire, const uint8_t *at, const uint8_t *end,
+                                    unsigned depth)
+{
+    char *value = (char *)message + field->offset;
+    if (field->shape == WEIR_SHAPE_MAP)
+        return decode_entry(d, field, value, at, end, depth);
+    if (wire == WEIR_WIRE_BYTES && wire_type_of(field->kind) != WEIR_WIRE_BYTES)
+        return decode_packed(d, field->kind, value, at, end);
+    return decode_item(d, field, value, at, end, depth);
+}
+
 static const uint8_t *decode_field(decoder *d, const weir_field *field, char *message,
                                    uint32_t wire, const uint8_t *at, const uint8_t *end,
                                    unsigned depth)
 {
-    char *value = message + field->offset;
-    switch (field->shape) {
-    case WEIR_SHAPE_REPEATED:
-    case WEIR_SHAPE_PACKED:
-        if (wire == WEIR_WIRE_BYTES && wire_type_of(field->kind) != WEIR_WIRE_BYTES)
-            return decode_packed(d, field->kind, value, at, end);
-        return decode_item(d, field, value, at, end, depth);
-    case WEIR_SHAPE_MAP:
-        return decode_entry(d, field, value, at, end, depth);
-    case WEIR_SHAPE_ONEOF:
-        choose_member(field, message);
-        break;
-    case WEIR_SHAPE_OPTIONAL:
+    if (is_array(field))
+        return weir_wire_take_items(d, field, message, wire, at, end, depth);
+    if (field->shape == WEIR_SHAPE_ONEOF)
+        weir_wire_choose(field, message);
+    else if (field->shape == WEIR_SHAPE_OPTIONAL)
         message[field->has] = 1;
-        break;
-    default:
-        break;
-    }
-    return decode_value(d, field, value, at, end, depth);
+    return decode_value(d, field, message + field->offset, at, end, depth);
+}
+
+const uint8_t *weir_wire_take_other(weir_wire_reader *d, const weir_message *type, void *message,
+                                    const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    const uint8_t *start = at;
+    uint32_t tag;
+    at = read_tag(d, at, end, &tag);
+    if (!at)
+        return NULL;
+    const weir_field *field = find_field(type, tag >> 3);
+    if (WEIR_LIKELY(field && wire_fits(field, tag & 7)))
+        return decode_field(d, field, message, tag & 7, at, end, depth);
+    return decode_unknown(d, type, message, tag, start, at, end, depth);
 }
 
 static const uint8_t *decode_message(decoder *d, const weir_message *type, char *message,
                                      const uint8_t *at, const uint8_t *end, unsigned depth)
 {
-    while (at < end) {
-        const uint8_t *start = at;
-        uint32_t tag;
-        at = read_tag(d, at, end, &tag);
-        if (!at)
-            return NULL;
-        const weir_field *field = find_field(type, tag >> 3);
-        if (WEIR_LIKELY(field && wire_fits(field, tag & 7)))
-            at = decode_field(d, field, message, tag & 7, at, end, depth);
-        else
-            at = decode_unknown(d, type, message, tag, start, at, end, depth);
-        if (!at)
-            return NULL;
-    }
+    if (type->read)
+        return type->read(d, message, at, end, depth);
+    while (at && at < end)
+        at = weir_wire_take_other(d, type, message, at, end, depth);
     return at;
 }
 

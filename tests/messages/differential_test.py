@@ -200,7 +200,9 @@ class Differential(unittest.TestCase):
         rng = random.Random(SEED + 1)
         inputs = [mutate(rng, rng.choice(self.bytes)) for _ in range(MUTANTS)]
         refused = 0
-        for data, (err, again) in zip(inputs, echo(inputs)):
+        generated = echo(inputs)
+        self.assertEqual(generated, echo(inputs, "table"))
+        for data, (err, again) in zip(inputs, generated):
             message = self.parse(data)
             self.assertEqual(message is None, err != WEIR_OK, f"{err} {data.hex()}")
             refused += err != WEIR_OK

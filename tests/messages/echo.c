@@ -31,6 +31,7 @@ static const weir_message *table_only(const weir_message *type, weir_arena *mem)
     *clone = *type;
     clone->measure = NULL;
     clone->write = NULL;
+    clone->read = NULL;
     clone->fields = fields;
     clones[clone_count].generated = type;
     clones[clone_count++].table = clone;

@@ -2,31 +2,38 @@
 
 #include <weir/codec/wire.h>
 
-/* How a kind is written: the expression of its value, and what is known of it beforehand. */
+/* How a kind is written and read: expressions, and what is known of it beforehand. */
 typedef struct kind_code {
-    const char *value; /* as the functions of weir/codec/wire.h take it */
+    const char *value; /* of $m$, as the functions of weir/codec/wire.h take it */
+    const char *taken; /* of `wide` or `narrow`, as they give it; $t$ is the type */
     const char *put;   /* weir_wire_put_<this>() and weir_wire_put_<this>_field() */
     weir_wire_type wire;
 } kind_code;
 
 static const kind_code kinds[] = {
-    [WEIR_KIND_DOUBLE] = {"weir_wire_double_bits($m$)", "fixed64", WEIR_WIRE_FIXED64},
-    [WEIR_KIND_FLOAT] = {"weir_wire_float_bits($m$)", "fixed32", WEIR_WIRE_FIXED32},
-    [WEIR_KIND_INT64] = {"(uint64_t)$m$", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_UINT64] = {"$m$", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_INT32] = {"weir_wire_int32($m$)", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_FIXED64] = {"$m$", "fixed64", WEIR_WIRE_FIXED64},
-    [WEIR_KIND_FIXED32] = {"$m$", "fixed32", WEIR_WIRE_FIXED32},
-    [WEIR_KIND_BOOL] = {"$m$", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_STRING] = {"$m$", "bytes", WEIR_WIRE_BYTES},
-    [WEIR_KIND_BYTES] = {"$m$", "bytes", WEIR_WIRE_BYTES},
-    [WEIR_KIND_UINT32] = {"$m$", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_ENUM] = {"weir_wire_int32((int32_t)$m$)", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_SFIXED32] = {"(uint32_t)$m$", "fixed32", WEIR_WIRE_FIXED32},
-    [WEIR_KIND_SFIXED64] = {"(uint64_t)$m$", "fixed64", WEIR_WIRE_FIXED64},
-    [WEIR_KIND_SINT32] = {"weir_wire_zigzag($m$)", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_SINT64] = {"weir_wire_zigzag($m$)", "varint", WEIR_WIRE_VARINT},
-    [WEIR_KIND_MESSAGE] = {NULL, NULL, WEIR_WIRE_BYTES},
+    [WEIR_KIND_DOUBLE] = {"weir_wire_double_bits($m$)", "weir_wire_double(wide)", "fixed64",
+                          WEIR_WIRE_FIXED64},
+    [WEIR_KIND_FLOAT] = {"weir_wire_float_bits($m$)", "weir_wire_float(narrow)", "fixed32",
+                         WEIR_WIRE_FIXED32},
+    [WEIR_KIND_INT64] = {"(uint64_t)$m$", "(int64_t)wide", "varint", WEIR_WIRE_VARINT},
+    [WEIR_KIND_UINT64] = {"$m$", "wide", "varint", WEIR_WIRE_VARINT},
+    [WEIR_KIND_INT32] = {"weir_wire_int32($m$)", "(int32_t)(uint32_t)wide", "varint",
+                         WEIR_WIRE_VARINT},
+    [WEIR_KIND_FIXED64] = {"$m$", "wide", "fixed64", WEIR_WIRE_FIXED64},
+    [WEIR_KIND_FIXED32] = {"$m$", "narrow", "fixed32", WEIR_WIRE_FIXED32},
+    [WEIR_KIND_BOOL] = {"$m$", "wide != 0", "varint", WEIR_WIRE_VARINT},
+    [WEIR_KIND_STRING] = {"$m$", NULL, "bytes", WEIR_WIRE_BYTES},
+    [WEIR_KIND_BYTES] = {"$m$", NULL, "bytes", WEIR_WIRE_BYTES},
+    [WEIR_KIND_UINT32] = {"$m$", "(uint32_t)wide", "varint", WEIR_WIRE_VARINT},
+    [WEIR_KIND_ENUM] = {"weir_wire_int32((int32_t)$m$)", "($t$)(int32_t)(uint32_t)wide", "varint",
+                        WEIR_WIRE_VARINT},
+    [WEIR_KIND_SFIXED32] = {"(uint32_t)$m$", "(int32_t)narrow", "fixed32", WEIR_WIRE_FIXED32},
+    [WEIR_KIND_SFIXED64] = {"(uint64_t)$m$", "(int64_t)wide", "fixed64", WEIR_WIRE_FIXED64},
+    [WEIR_KIND_SINT32] = {"weir_wire_zigzag($m$)", "(int32_t)weir_wire_unzigzag((uint32_t)wide)",
+                          "varint", WEIR_WIRE_VARINT},
+    [WEIR_KIND_SINT64] = {"weir_wire_zigzag($m$)", "weir_wire_unzigzag(wide)", "varint",
+                          WEIR_WIRE_VARINT},
+    [WEIR_KIND_MESSAGE] = {NULL, NULL, NULL, WEIR_WIRE_BYTES},
 };
 
 static bool is_array(const member *m)
@@ -179,6 +186,70 @@ static const char write_begin[] =
 static const char write_end[] = "    return at;\n"
                                 "}\n";
 
+static const char read_begin[] =
+    "static const uint8_t *$type$_read(\n"
+    "    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)\n"
+    "{\n"
+    "    $type$ *m = message;\n"
+    "    uint64_t wide = 0;\n"
+    "    uint32_t narrow = 0, tag = 0;\n"
+    "    (void)m, (void)wide, (void)narrow;\n"
+    "    while (at && at < end) {\n"
+    "        const uint8_t *value = weir_wire_read_tag(at, end, &tag);\n"
+    "        switch (value ? tag : 0) {\n";
+
+static const char read_end[] =
+    "        default:\n"
+    "            at = weir_wire_take_other(r, &$type$_descriptor, message, at, end, depth);\n"
+    "        }\n"
+    "    }\n"
+    "    return at;\n"
+    "}\n";
+
+static const char *take_of(weir_arena *mem, const type *t, const member *m, size_t index)
+{
+    if (is_array(m))
+        return format(
+            mem, "at = weir_wire_take_items(r, &%s_fields[%zu], m, tag & 7, value, end, depth)",
+            t->symbol, index);
+    switch (m->kind) {
+    case WEIR_KIND_MESSAGE:
+        return format(mem,
+                      "at = weir_wire_take_child(r, &%s_descriptor, &m->%s, value, end, depth)",
+                      m->refers->symbol, m->designator);
+    case WEIR_KIND_STRING:
+        return format(mem, "at = weir_wire_take_string(r, value, end, &m->%s)", m->designator);
+    case WEIR_KIND_BYTES:
+        return format(mem, "at = weir_wire_take_bytes(r, value, end, &m->%s)", m->designator);
+    default:
+        return format(mem, "at = weir_wire_take_%s(r, value, end, &%s)", kinds[m->kind].put,
+                      kinds[m->kind].wire == WEIR_WIRE_FIXED32 ? "narrow" : "wide");
+    }
+}
+
+/** A case of the switch over tags. Arrays of numbers come packed or not. */
+static void print_read_case(weir_arena *mem, printer *out, const type *t, const member *m,
+                            size_t index)
+{
+    uint32_t packed = (uint32_t)m->proto->number << 3 | WEIR_WIRE_BYTES;
+    print(out, "        case %u:\n", tag_of(m));
+    if (is_array(m) && tag_of(m) != packed)
+        print(out, "        case %u:\n", packed);
+    if (m->shape == WEIR_SHAPE_ONEOF)
+        print(out, "            weir_wire_choose(&%s_fields[%zu], m);\n", t->symbol, index);
+    if (m->shape == WEIR_SHAPE_OPTIONAL)
+        print(out, "            m->%s = true;\n", m->has);
+    print(out, "            %s;\n", take_of(mem, t, m, index));
+    if (!is_array(m) && kinds[m->kind].taken) {
+        printer text = {0};
+        const printer_var vars[] = {{"t", m->refers ? m->refers->symbol : ""}, {NULL, NULL}};
+        print_template(&text, kinds[m->kind].taken, vars);
+        print(out, "            m->%s = %.*s;\n", m->designator, (int)text.len, text.ptr);
+        printer_free(&text);
+    }
+    print(out, "            break;\n");
+}
+
 void print_straight(const generator *g, printer *out, const type *t, const member *members,
                     size_t count)
 {
@@ -190,4 +261,8 @@ void print_straight(const generator *g, printer *out, const type *t, const membe
     for (size_t i = count; i-- > 0;)
         print_field_code(g->schema->mem, out, &members[i], true);
     print_template(out, write_end, vars);
+    print_template(out, read_begin, vars);
+    for (size_t i = 0; i < count; i++)
+        print_read_case(g->schema->mem, out, t, &members[i], i);
+    print_template(out, read_end, vars);
 }

@@ -95,8 +95,8 @@ static void print_message_table(const generator *g, printer *out, const type *t)
     else
         print(out,
               "    .unknown = offsetof(%s, unknown),\n    .measure = %s_measure,\n"
-              "    .write = %s_write,\n};\n\n",
-              t->symbol, t->symbol, t->symbol);
+              "    .write = %s_write,\n    .read = %s_read,\n};\n\n",
+              t->symbol, t->symbol, t->symbol, t->symbol);
 }
 
 /** The file's description, without the source positions, which nobody asks a server for. */

@@ -80,6 +80,7 @@ typedef weir_strs weir_unknown;
 typedef struct weir_message weir_message;
 typedef struct weir_file weir_file;
 typedef struct weir_wire_writer weir_wire_writer;
+typedef struct weir_wire_reader weir_wire_reader;
 
 /** A field's type; the numbers are those of FieldDescriptorProto.Type. */
 typedef enum weir_kind {
@@ -152,6 +153,8 @@ struct weir_message {
      */
     size_t (*measure)(const void *message, unsigned depth);
     uint8_t *(*write)(weir_wire_writer *w, uint8_t *at, const void *message, unsigned depth);
+    const uint8_t *(*read)(weir_wire_reader *r, void *message, const uint8_t *at,
+                           const uint8_t *end, unsigned depth);
 };
 
 /** A .proto file. */

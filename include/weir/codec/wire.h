@@ -36,7 +36,34 @@ struct weir_wire_writer {
     weir_err err;
 };
 
+/** A message is read into `mem`; the first error is noted, and NULL is returned from then on. */
+struct weir_wire_reader {
+    weir_arena *mem;
+    weir_err err;
+    bool maps; /* some map has more than one entry */
+};
+
 /* Parts of a message that need its table. */
+
+/** One field of any kind, known or not, beginning with its tag. */
+WEIR_API const uint8_t *weir_wire_take_other(weir_wire_reader *r, const weir_message *type,
+                                             void *message, const uint8_t *at, const uint8_t *end,
+                                             unsigned depth);
+/** An array or map's item or items, behind a tag with that wire type. */
+WEIR_API const uint8_t *weir_wire_take_items(weir_wire_reader *r, const weir_field *field,
+                                             void *message, uint32_t wire, const uint8_t *at,
+                                             const uint8_t *end, unsigned depth);
+/** Merges into the message behind the pointer at `value`, which is made when NULL. */
+WEIR_API const uint8_t *weir_wire_take_child(weir_wire_reader *r, const weir_message *type,
+                                             void *value, const uint8_t *at, const uint8_t *end,
+                                             unsigned depth);
+/** Checked for UTF-8. */
+WEIR_API const uint8_t *weir_wire_take_string(weir_wire_reader *r, const uint8_t *at,
+                                              const uint8_t *end, weir_str *out);
+/** Clears what another member of the oneof has left. */
+WEIR_API void weir_wire_choose(const weir_field *field, void *message);
+/** Notes the error. @return NULL */
+WEIR_API WEIR_COLD const uint8_t *weir_wire_take_fail(weir_wire_reader *r, weir_err err);
 
 /** Bytes of a length and a message. */
 WEIR_API size_t weir_wire_nested_size(const weir_message *type, const void *message,
@@ -128,6 +155,36 @@ static inline const uint8_t *weir_wire_read_fixed64(const uint8_t *at, const uin
     return at;
 }
 
+/* The same for generated code, with the error noted. */
+
+static inline const uint8_t *weir_wire_take_varint(weir_wire_reader *r, const uint8_t *at,
+                                                   const uint8_t *end, uint64_t *out)
+{
+    at = weir_wire_read_varint(at, end, out);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
+}
+
+static inline const uint8_t *weir_wire_take_fixed32(weir_wire_reader *r, const uint8_t *at,
+                                                    const uint8_t *end, uint32_t *out)
+{
+    at = weir_wire_read_fixed32(at, end, out);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
+}
+
+static inline const uint8_t *weir_wire_take_fixed64(weir_wire_reader *r, const uint8_t *at,
+                                                    const uint8_t *end, uint64_t *out)
+{
+    at = weir_wire_read_fixed64(at, end, out);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
+}
+
+static inline const uint8_t *weir_wire_take_bytes(weir_wire_reader *r, const uint8_t *at,
+                                                  const uint8_t *end, weir_str *out)
+{
+    at = weir_wire_read_view(at, end, out);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
+}
+
 /* Numbers. */
 
 static inline uint64_t weir_wire_zigzag(int64_t value)
@@ -152,6 +209,20 @@ static inline uint64_t weir_wire_double_bits(double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
+}
+
+static inline double weir_wire_double(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline float weir_wire_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 static inline uint32_t weir_wire_float_bits(float value)

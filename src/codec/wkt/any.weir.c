@@ -36,6 +36,28 @@ static uint8_t *google_protobuf_any_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->type_url);
     return at;
 }
+static const uint8_t *google_protobuf_any_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_any *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->type_url);
+            break;
+        case 18:
+            at = weir_wire_take_bytes(r, value, end, &m->value);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_any_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_any_descriptor = {
     .name = "google.protobuf.Any",
     .file = &google_protobuf_any_file,
@@ -46,6 +68,7 @@ const weir_message google_protobuf_any_descriptor = {
     .unknown = offsetof(google_protobuf_any, unknown),
     .measure = google_protobuf_any_measure,
     .write = google_protobuf_any_write,
+    .read = google_protobuf_any_read,
 };
 
 static const uint8_t google_protobuf_any_file_bytes[] = {

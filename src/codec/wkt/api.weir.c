@@ -76,6 +76,44 @@ static uint8_t *google_protobuf_api_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_api_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_api *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_api_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_api_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_string(r, value, end, &m->version);
+            break;
+        case 42:
+            at = weir_wire_take_child(r, &google_protobuf_source_context_descriptor, &m->source_context, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &google_protobuf_api_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 56:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->syntax = (google_protobuf_syntax)(int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_api_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_api_descriptor = {
     .name = "google.protobuf.Api",
     .file = &google_protobuf_api_file,
@@ -86,6 +124,7 @@ const weir_message google_protobuf_api_descriptor = {
     .unknown = offsetof(google_protobuf_api, unknown),
     .measure = google_protobuf_api_measure,
     .write = google_protobuf_api_write,
+    .read = google_protobuf_api_read,
 };
 
 static const weir_field google_protobuf_method_fields[] = {
@@ -156,6 +195,46 @@ static uint8_t *google_protobuf_method_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_method_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_method *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_string(r, value, end, &m->request_type_url);
+            break;
+        case 24:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->request_streaming = wide != 0;
+            break;
+        case 34:
+            at = weir_wire_take_string(r, value, end, &m->response_type_url);
+            break;
+        case 40:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->response_streaming = wide != 0;
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &google_protobuf_method_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 56:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->syntax = (google_protobuf_syntax)(int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_method_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_method_descriptor = {
     .name = "google.protobuf.Method",
     .file = &google_protobuf_api_file,
@@ -166,6 +245,7 @@ const weir_message google_protobuf_method_descriptor = {
     .unknown = offsetof(google_protobuf_method, unknown),
     .measure = google_protobuf_method_measure,
     .write = google_protobuf_method_write,
+    .read = google_protobuf_method_read,
 };
 
 static const weir_field google_protobuf_mixin_fields[] = {
@@ -199,6 +279,28 @@ static uint8_t *google_protobuf_mixin_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_mixin_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_mixin *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_string(r, value, end, &m->root);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_mixin_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_mixin_descriptor = {
     .name = "google.protobuf.Mixin",
     .file = &google_protobuf_api_file,
@@ -209,6 +311,7 @@ const weir_message google_protobuf_mixin_descriptor = {
     .unknown = offsetof(google_protobuf_mixin, unknown),
     .measure = google_protobuf_mixin_measure,
     .write = google_protobuf_mixin_write,
+    .read = google_protobuf_mixin_read,
 };
 
 static const uint8_t google_protobuf_api_file_bytes[] = {

@@ -30,6 +30,25 @@ static uint8_t *google_protobuf_file_descriptor_set_write(
         at = weir_wire_put_nested(w, at, 10, &google_protobuf_file_descriptor_proto_descriptor, &m->file.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_file_descriptor_set_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_file_descriptor_set *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_set_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_file_descriptor_set_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_file_descriptor_set_descriptor = {
     .name = "google.protobuf.FileDescriptorSet",
     .file = &google_protobuf_descriptor_file,
@@ -40,6 +59,7 @@ const weir_message google_protobuf_file_descriptor_set_descriptor = {
     .unknown = offsetof(google_protobuf_file_descriptor_set, unknown),
     .measure = google_protobuf_file_descriptor_set_measure,
     .write = google_protobuf_file_descriptor_set_write,
+    .read = google_protobuf_file_descriptor_set_read,
 };
 
 static const weir_field google_protobuf_file_descriptor_proto_fields[] = {
@@ -149,6 +169,63 @@ static uint8_t *google_protobuf_file_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_file_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_file_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            m->has_package = true;
+            at = weir_wire_take_string(r, value, end, &m->package);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[4], m, tag & 7, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 58:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[6], m, tag & 7, value, end, depth);
+            break;
+        case 66:
+            at = weir_wire_take_child(r, &google_protobuf_file_options_descriptor, &m->options, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_child(r, &google_protobuf_source_code_info_descriptor, &m->source_code_info, value, end, depth);
+            break;
+        case 80:
+        case 82:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[9], m, tag & 7, value, end, depth);
+            break;
+        case 88:
+        case 90:
+            at = weir_wire_take_items(r, &google_protobuf_file_descriptor_proto_fields[10], m, tag & 7, value, end, depth);
+            break;
+        case 98:
+            m->has_syntax = true;
+            at = weir_wire_take_string(r, value, end, &m->syntax);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_file_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_file_descriptor_proto_descriptor = {
     .name = "google.protobuf.FileDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -159,6 +236,7 @@ const weir_message google_protobuf_file_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_file_descriptor_proto, unknown),
     .measure = google_protobuf_file_descriptor_proto_measure,
     .write = google_protobuf_file_descriptor_proto_write,
+    .read = google_protobuf_file_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_descriptor_proto_fields[] = {
@@ -256,6 +334,53 @@ static uint8_t *google_protobuf_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[4], m, tag & 7, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 58:
+            at = weir_wire_take_child(r, &google_protobuf_message_options_descriptor, &m->options, value, end, depth);
+            break;
+        case 66:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[8], m, tag & 7, value, end, depth);
+            break;
+        case 82:
+            at = weir_wire_take_items(r, &google_protobuf_descriptor_proto_fields[9], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_descriptor_proto_descriptor = {
     .name = "google.protobuf.DescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -266,6 +391,7 @@ const weir_message google_protobuf_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_descriptor_proto, unknown),
     .measure = google_protobuf_descriptor_proto_measure,
     .write = google_protobuf_descriptor_proto_write,
+    .read = google_protobuf_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_descriptor_proto_extension_range_fields[] = {
@@ -307,6 +433,35 @@ static uint8_t *google_protobuf_descriptor_proto_extension_range_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->start));
     return at;
 }
+static const uint8_t *google_protobuf_descriptor_proto_extension_range_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_descriptor_proto_extension_range *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_start = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->start = (int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            m->has_end = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->end = (int32_t)(uint32_t)wide;
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &google_protobuf_extension_range_options_descriptor, &m->options, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_descriptor_proto_extension_range_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_descriptor_proto_extension_range_descriptor = {
     .name = "google.protobuf.DescriptorProto.ExtensionRange",
     .file = &google_protobuf_descriptor_file,
@@ -317,6 +472,7 @@ const weir_message google_protobuf_descriptor_proto_extension_range_descriptor =
     .unknown = offsetof(google_protobuf_descriptor_proto_extension_range, unknown),
     .measure = google_protobuf_descriptor_proto_extension_range_measure,
     .write = google_protobuf_descriptor_proto_extension_range_write,
+    .read = google_protobuf_descriptor_proto_extension_range_read,
 };
 
 static const weir_field google_protobuf_descriptor_proto_reserved_range_fields[] = {
@@ -350,6 +506,32 @@ static uint8_t *google_protobuf_descriptor_proto_reserved_range_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->start));
     return at;
 }
+static const uint8_t *google_protobuf_descriptor_proto_reserved_range_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_descriptor_proto_reserved_range *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_start = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->start = (int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            m->has_end = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->end = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_descriptor_proto_reserved_range_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_descriptor_proto_reserved_range_descriptor = {
     .name = "google.protobuf.DescriptorProto.ReservedRange",
     .file = &google_protobuf_descriptor_file,
@@ -360,6 +542,7 @@ const weir_message google_protobuf_descriptor_proto_reserved_range_descriptor = 
     .unknown = offsetof(google_protobuf_descriptor_proto_reserved_range, unknown),
     .measure = google_protobuf_descriptor_proto_reserved_range_measure,
     .write = google_protobuf_descriptor_proto_reserved_range_write,
+    .read = google_protobuf_descriptor_proto_reserved_range_read,
 };
 
 static const weir_field google_protobuf_extension_range_options_fields[] = {
@@ -387,6 +570,25 @@ static uint8_t *google_protobuf_extension_range_options_write(
         at = weir_wire_put_nested(w, at, 7994, &google_protobuf_uninterpreted_option_descriptor, &m->uninterpreted_option.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_extension_range_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_extension_range_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_extension_range_options_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_extension_range_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_extension_range_options_descriptor = {
     .name = "google.protobuf.ExtensionRangeOptions",
     .file = &google_protobuf_descriptor_file,
@@ -397,6 +599,7 @@ const weir_message google_protobuf_extension_range_options_descriptor = {
     .unknown = offsetof(google_protobuf_extension_range_options, unknown),
     .measure = google_protobuf_extension_range_options_measure,
     .write = google_protobuf_extension_range_options_write,
+    .read = google_protobuf_extension_range_options_read,
 };
 
 static const weir_field google_protobuf_field_descriptor_proto_fields[] = {
@@ -496,6 +699,70 @@ static uint8_t *google_protobuf_field_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_field_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_field_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            m->has_extendee = true;
+            at = weir_wire_take_string(r, value, end, &m->extendee);
+            break;
+        case 24:
+            m->has_number = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->number = (int32_t)(uint32_t)wide;
+            break;
+        case 32:
+            m->has_label = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->label = (google_protobuf_field_descriptor_proto_label)(int32_t)(uint32_t)wide;
+            break;
+        case 40:
+            m->has_type = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->type = (google_protobuf_field_descriptor_proto_type)(int32_t)(uint32_t)wide;
+            break;
+        case 50:
+            m->has_type_name = true;
+            at = weir_wire_take_string(r, value, end, &m->type_name);
+            break;
+        case 58:
+            m->has_default_value = true;
+            at = weir_wire_take_string(r, value, end, &m->default_value);
+            break;
+        case 66:
+            at = weir_wire_take_child(r, &google_protobuf_field_options_descriptor, &m->options, value, end, depth);
+            break;
+        case 72:
+            m->has_oneof_index = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->oneof_index = (int32_t)(uint32_t)wide;
+            break;
+        case 82:
+            m->has_json_name = true;
+            at = weir_wire_take_string(r, value, end, &m->json_name);
+            break;
+        case 136:
+            m->has_proto3_optional = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->proto3_optional = wide != 0;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_field_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_field_descriptor_proto_descriptor = {
     .name = "google.protobuf.FieldDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -506,6 +773,7 @@ const weir_message google_protobuf_field_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_field_descriptor_proto, unknown),
     .measure = google_protobuf_field_descriptor_proto_measure,
     .write = google_protobuf_field_descriptor_proto_write,
+    .read = google_protobuf_field_descriptor_proto_read,
 };
 
 static const weir_enum_value google_protobuf_field_descriptor_proto_type_values[] = {
@@ -577,6 +845,29 @@ static uint8_t *google_protobuf_oneof_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_oneof_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_oneof_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_child(r, &google_protobuf_oneof_options_descriptor, &m->options, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_oneof_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_oneof_descriptor_proto_descriptor = {
     .name = "google.protobuf.OneofDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -587,6 +878,7 @@ const weir_message google_protobuf_oneof_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_oneof_descriptor_proto, unknown),
     .measure = google_protobuf_oneof_descriptor_proto_measure,
     .write = google_protobuf_oneof_descriptor_proto_write,
+    .read = google_protobuf_oneof_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_enum_descriptor_proto_fields[] = {
@@ -644,6 +936,38 @@ static uint8_t *google_protobuf_enum_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_enum_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_enum_descriptor_proto_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &google_protobuf_enum_options_descriptor, &m->options, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_items(r, &google_protobuf_enum_descriptor_proto_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_items(r, &google_protobuf_enum_descriptor_proto_fields[4], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_descriptor_proto_descriptor = {
     .name = "google.protobuf.EnumDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -654,6 +978,7 @@ const weir_message google_protobuf_enum_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_enum_descriptor_proto, unknown),
     .measure = google_protobuf_enum_descriptor_proto_measure,
     .write = google_protobuf_enum_descriptor_proto_write,
+    .read = google_protobuf_enum_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_enum_descriptor_proto_enum_reserved_range_fields[] = {
@@ -687,6 +1012,32 @@ static uint8_t *google_protobuf_enum_descriptor_proto_enum_reserved_range_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->start));
     return at;
 }
+static const uint8_t *google_protobuf_enum_descriptor_proto_enum_reserved_range_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_descriptor_proto_enum_reserved_range *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_start = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->start = (int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            m->has_end = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->end = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_descriptor_proto_enum_reserved_range_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_descriptor_proto_enum_reserved_range_descriptor = {
     .name = "google.protobuf.EnumDescriptorProto.EnumReservedRange",
     .file = &google_protobuf_descriptor_file,
@@ -697,6 +1048,7 @@ const weir_message google_protobuf_enum_descriptor_proto_enum_reserved_range_des
     .unknown = offsetof(google_protobuf_enum_descriptor_proto_enum_reserved_range, unknown),
     .measure = google_protobuf_enum_descriptor_proto_enum_reserved_range_measure,
     .write = google_protobuf_enum_descriptor_proto_enum_reserved_range_write,
+    .read = google_protobuf_enum_descriptor_proto_enum_reserved_range_read,
 };
 
 static const weir_field google_protobuf_enum_value_descriptor_proto_fields[] = {
@@ -738,6 +1090,34 @@ static uint8_t *google_protobuf_enum_value_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_enum_value_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_value_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 16:
+            m->has_number = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->number = (int32_t)(uint32_t)wide;
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &google_protobuf_enum_value_options_descriptor, &m->options, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_value_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_value_descriptor_proto_descriptor = {
     .name = "google.protobuf.EnumValueDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -748,6 +1128,7 @@ const weir_message google_protobuf_enum_value_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_enum_value_descriptor_proto, unknown),
     .measure = google_protobuf_enum_value_descriptor_proto_measure,
     .write = google_protobuf_enum_value_descriptor_proto_write,
+    .read = google_protobuf_enum_value_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_service_descriptor_proto_fields[] = {
@@ -790,6 +1171,32 @@ static uint8_t *google_protobuf_service_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_service_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_service_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_service_descriptor_proto_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &google_protobuf_service_options_descriptor, &m->options, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_service_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_service_descriptor_proto_descriptor = {
     .name = "google.protobuf.ServiceDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -800,6 +1207,7 @@ const weir_message google_protobuf_service_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_service_descriptor_proto, unknown),
     .measure = google_protobuf_service_descriptor_proto_measure,
     .write = google_protobuf_service_descriptor_proto_write,
+    .read = google_protobuf_service_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_method_descriptor_proto_fields[] = {
@@ -862,6 +1270,47 @@ static uint8_t *google_protobuf_method_descriptor_proto_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_method_descriptor_proto_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_method_descriptor_proto *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            m->has_input_type = true;
+            at = weir_wire_take_string(r, value, end, &m->input_type);
+            break;
+        case 26:
+            m->has_output_type = true;
+            at = weir_wire_take_string(r, value, end, &m->output_type);
+            break;
+        case 34:
+            at = weir_wire_take_child(r, &google_protobuf_method_options_descriptor, &m->options, value, end, depth);
+            break;
+        case 40:
+            m->has_client_streaming = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->client_streaming = wide != 0;
+            break;
+        case 48:
+            m->has_server_streaming = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->server_streaming = wide != 0;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_method_descriptor_proto_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_method_descriptor_proto_descriptor = {
     .name = "google.protobuf.MethodDescriptorProto",
     .file = &google_protobuf_descriptor_file,
@@ -872,6 +1321,7 @@ const weir_message google_protobuf_method_descriptor_proto_descriptor = {
     .unknown = offsetof(google_protobuf_method_descriptor_proto, unknown),
     .measure = google_protobuf_method_descriptor_proto_measure,
     .write = google_protobuf_method_descriptor_proto_write,
+    .read = google_protobuf_method_descriptor_proto_read,
 };
 
 static const weir_field google_protobuf_file_options_fields[] = {
@@ -1040,6 +1490,115 @@ static uint8_t *google_protobuf_file_options_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->java_package);
     return at;
 }
+static const uint8_t *google_protobuf_file_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_file_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_java_package = true;
+            at = weir_wire_take_string(r, value, end, &m->java_package);
+            break;
+        case 66:
+            m->has_java_outer_classname = true;
+            at = weir_wire_take_string(r, value, end, &m->java_outer_classname);
+            break;
+        case 72:
+            m->has_optimize_for = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->optimize_for = (google_protobuf_file_options_optimize_mode)(int32_t)(uint32_t)wide;
+            break;
+        case 80:
+            m->has_java_multiple_files = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->java_multiple_files = wide != 0;
+            break;
+        case 90:
+            m->has_go_package = true;
+            at = weir_wire_take_string(r, value, end, &m->go_package);
+            break;
+        case 128:
+            m->has_cc_generic_services = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->cc_generic_services = wide != 0;
+            break;
+        case 136:
+            m->has_java_generic_services = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->java_generic_services = wide != 0;
+            break;
+        case 144:
+            m->has_py_generic_services = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->py_generic_services = wide != 0;
+            break;
+        case 160:
+            m->has_java_generate_equals_and_hash = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->java_generate_equals_and_hash = wide != 0;
+            break;
+        case 184:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 216:
+            m->has_java_string_check_utf8 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->java_string_check_utf8 = wide != 0;
+            break;
+        case 248:
+            m->has_cc_enable_arenas = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->cc_enable_arenas = wide != 0;
+            break;
+        case 290:
+            m->has_objc_class_prefix = true;
+            at = weir_wire_take_string(r, value, end, &m->objc_class_prefix);
+            break;
+        case 298:
+            m->has_csharp_namespace = true;
+            at = weir_wire_take_string(r, value, end, &m->csharp_namespace);
+            break;
+        case 314:
+            m->has_swift_prefix = true;
+            at = weir_wire_take_string(r, value, end, &m->swift_prefix);
+            break;
+        case 322:
+            m->has_php_class_prefix = true;
+            at = weir_wire_take_string(r, value, end, &m->php_class_prefix);
+            break;
+        case 330:
+            m->has_php_namespace = true;
+            at = weir_wire_take_string(r, value, end, &m->php_namespace);
+            break;
+        case 336:
+            m->has_php_generic_services = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->php_generic_services = wide != 0;
+            break;
+        case 354:
+            m->has_php_metadata_namespace = true;
+            at = weir_wire_take_string(r, value, end, &m->php_metadata_namespace);
+            break;
+        case 362:
+            m->has_ruby_package = true;
+            at = weir_wire_take_string(r, value, end, &m->ruby_package);
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_file_options_fields[20], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_file_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_file_options_descriptor = {
     .name = "google.protobuf.FileOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1050,6 +1609,7 @@ const weir_message google_protobuf_file_options_descriptor = {
     .unknown = offsetof(google_protobuf_file_options, unknown),
     .measure = google_protobuf_file_options_measure,
     .write = google_protobuf_file_options_write,
+    .read = google_protobuf_file_options_read,
 };
 
 static const weir_enum_value google_protobuf_file_options_optimize_mode_values[] = {
@@ -1116,6 +1676,45 @@ static uint8_t *google_protobuf_message_options_write(
         at = weir_wire_put_varint_field(w, at, 8, m->message_set_wire_format);
     return at;
 }
+static const uint8_t *google_protobuf_message_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_message_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_message_set_wire_format = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->message_set_wire_format = wide != 0;
+            break;
+        case 16:
+            m->has_no_standard_descriptor_accessor = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->no_standard_descriptor_accessor = wide != 0;
+            break;
+        case 24:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 56:
+            m->has_map_entry = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->map_entry = wide != 0;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_message_options_fields[4], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_message_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_message_options_descriptor = {
     .name = "google.protobuf.MessageOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1126,6 +1725,7 @@ const weir_message google_protobuf_message_options_descriptor = {
     .unknown = offsetof(google_protobuf_message_options, unknown),
     .measure = google_protobuf_message_options_measure,
     .write = google_protobuf_message_options_write,
+    .read = google_protobuf_message_options_read,
 };
 
 static const weir_field google_protobuf_field_options_fields[] = {
@@ -1204,6 +1804,60 @@ static uint8_t *google_protobuf_field_options_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32((int32_t)m->ctype));
     return at;
 }
+static const uint8_t *google_protobuf_field_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_field_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_ctype = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->ctype = (google_protobuf_field_options_c_type)(int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            m->has_packed = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->packed = wide != 0;
+            break;
+        case 24:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 40:
+            m->has_lazy = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->lazy = wide != 0;
+            break;
+        case 48:
+            m->has_jstype = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->jstype = (google_protobuf_field_options_js_type)(int32_t)(uint32_t)wide;
+            break;
+        case 80:
+            m->has_weak = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->weak = wide != 0;
+            break;
+        case 120:
+            m->has_unverified_lazy = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->unverified_lazy = wide != 0;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_field_options_fields[7], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_field_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_field_options_descriptor = {
     .name = "google.protobuf.FieldOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1214,6 +1868,7 @@ const weir_message google_protobuf_field_options_descriptor = {
     .unknown = offsetof(google_protobuf_field_options, unknown),
     .measure = google_protobuf_field_options_measure,
     .write = google_protobuf_field_options_write,
+    .read = google_protobuf_field_options_read,
 };
 
 static const weir_enum_value google_protobuf_field_options_c_type_values[] = {
@@ -1263,6 +1918,25 @@ static uint8_t *google_protobuf_oneof_options_write(
         at = weir_wire_put_nested(w, at, 7994, &google_protobuf_uninterpreted_option_descriptor, &m->uninterpreted_option.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_oneof_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_oneof_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_oneof_options_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_oneof_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_oneof_options_descriptor = {
     .name = "google.protobuf.OneofOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1273,6 +1947,7 @@ const weir_message google_protobuf_oneof_options_descriptor = {
     .unknown = offsetof(google_protobuf_oneof_options, unknown),
     .measure = google_protobuf_oneof_options_measure,
     .write = google_protobuf_oneof_options_write,
+    .read = google_protobuf_oneof_options_read,
 };
 
 static const weir_field google_protobuf_enum_options_fields[] = {
@@ -1314,6 +1989,35 @@ static uint8_t *google_protobuf_enum_options_write(
         at = weir_wire_put_varint_field(w, at, 16, m->allow_alias);
     return at;
 }
+static const uint8_t *google_protobuf_enum_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 16:
+            m->has_allow_alias = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->allow_alias = wide != 0;
+            break;
+        case 24:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_enum_options_fields[2], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_options_descriptor = {
     .name = "google.protobuf.EnumOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1324,6 +2028,7 @@ const weir_message google_protobuf_enum_options_descriptor = {
     .unknown = offsetof(google_protobuf_enum_options, unknown),
     .measure = google_protobuf_enum_options_measure,
     .write = google_protobuf_enum_options_write,
+    .read = google_protobuf_enum_options_read,
 };
 
 static const weir_field google_protobuf_enum_value_options_fields[] = {
@@ -1358,6 +2063,30 @@ static uint8_t *google_protobuf_enum_value_options_write(
         at = weir_wire_put_varint_field(w, at, 8, m->deprecated);
     return at;
 }
+static const uint8_t *google_protobuf_enum_value_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_value_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_enum_value_options_fields[1], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_value_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_value_options_descriptor = {
     .name = "google.protobuf.EnumValueOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1368,6 +2097,7 @@ const weir_message google_protobuf_enum_value_options_descriptor = {
     .unknown = offsetof(google_protobuf_enum_value_options, unknown),
     .measure = google_protobuf_enum_value_options_measure,
     .write = google_protobuf_enum_value_options_write,
+    .read = google_protobuf_enum_value_options_read,
 };
 
 static const weir_field google_protobuf_service_options_fields[] = {
@@ -1402,6 +2132,30 @@ static uint8_t *google_protobuf_service_options_write(
         at = weir_wire_put_varint_field(w, at, 264, m->deprecated);
     return at;
 }
+static const uint8_t *google_protobuf_service_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_service_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 264:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_service_options_fields[1], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_service_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_service_options_descriptor = {
     .name = "google.protobuf.ServiceOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1412,6 +2166,7 @@ const weir_message google_protobuf_service_options_descriptor = {
     .unknown = offsetof(google_protobuf_service_options, unknown),
     .measure = google_protobuf_service_options_measure,
     .write = google_protobuf_service_options_write,
+    .read = google_protobuf_service_options_read,
 };
 
 static const weir_field google_protobuf_method_options_fields[] = {
@@ -1454,6 +2209,35 @@ static uint8_t *google_protobuf_method_options_write(
         at = weir_wire_put_varint_field(w, at, 264, m->deprecated);
     return at;
 }
+static const uint8_t *google_protobuf_method_options_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_method_options *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 264:
+            m->has_deprecated = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->deprecated = wide != 0;
+            break;
+        case 272:
+            m->has_idempotency_level = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->idempotency_level = (google_protobuf_method_options_idempotency_level)(int32_t)(uint32_t)wide;
+            break;
+        case 7994:
+            at = weir_wire_take_items(r, &google_protobuf_method_options_fields[2], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_method_options_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_method_options_descriptor = {
     .name = "google.protobuf.MethodOptions",
     .file = &google_protobuf_descriptor_file,
@@ -1464,6 +2248,7 @@ const weir_message google_protobuf_method_options_descriptor = {
     .unknown = offsetof(google_protobuf_method_options, unknown),
     .measure = google_protobuf_method_options_measure,
     .write = google_protobuf_method_options_write,
+    .read = google_protobuf_method_options_read,
 };
 
 static const weir_enum_value google_protobuf_method_options_idempotency_level_values[] = {
@@ -1544,6 +2329,52 @@ static uint8_t *google_protobuf_uninterpreted_option_write(
         at = weir_wire_put_nested(w, at, 18, &google_protobuf_uninterpreted_option_name_part_descriptor, &m->name.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_uninterpreted_option_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_uninterpreted_option *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_uninterpreted_option_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            m->has_identifier_value = true;
+            at = weir_wire_take_string(r, value, end, &m->identifier_value);
+            break;
+        case 32:
+            m->has_positive_int_value = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->positive_int_value = wide;
+            break;
+        case 40:
+            m->has_negative_int_value = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->negative_int_value = (int64_t)wide;
+            break;
+        case 49:
+            m->has_double_value = true;
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->double_value = weir_wire_double(wide);
+            break;
+        case 58:
+            m->has_string_value = true;
+            at = weir_wire_take_bytes(r, value, end, &m->string_value);
+            break;
+        case 66:
+            m->has_aggregate_value = true;
+            at = weir_wire_take_string(r, value, end, &m->aggregate_value);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_uninterpreted_option_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_uninterpreted_option_descriptor = {
     .name = "google.protobuf.UninterpretedOption",
     .file = &google_protobuf_descriptor_file,
@@ -1554,6 +2385,7 @@ const weir_message google_protobuf_uninterpreted_option_descriptor = {
     .unknown = offsetof(google_protobuf_uninterpreted_option, unknown),
     .measure = google_protobuf_uninterpreted_option_measure,
     .write = google_protobuf_uninterpreted_option_write,
+    .read = google_protobuf_uninterpreted_option_read,
 };
 
 static const weir_field google_protobuf_uninterpreted_option_name_part_fields[] = {
@@ -1587,6 +2419,31 @@ static uint8_t *google_protobuf_uninterpreted_option_name_part_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name_part);
     return at;
 }
+static const uint8_t *google_protobuf_uninterpreted_option_name_part_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_uninterpreted_option_name_part *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name_part = true;
+            at = weir_wire_take_string(r, value, end, &m->name_part);
+            break;
+        case 16:
+            m->has_is_extension = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->is_extension = wide != 0;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_uninterpreted_option_name_part_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_uninterpreted_option_name_part_descriptor = {
     .name = "google.protobuf.UninterpretedOption.NamePart",
     .file = &google_protobuf_descriptor_file,
@@ -1597,6 +2454,7 @@ const weir_message google_protobuf_uninterpreted_option_name_part_descriptor = {
     .unknown = offsetof(google_protobuf_uninterpreted_option_name_part, unknown),
     .measure = google_protobuf_uninterpreted_option_name_part_measure,
     .write = google_protobuf_uninterpreted_option_name_part_write,
+    .read = google_protobuf_uninterpreted_option_name_part_read,
 };
 
 static const weir_field google_protobuf_source_code_info_fields[] = {
@@ -1624,6 +2482,25 @@ static uint8_t *google_protobuf_source_code_info_write(
         at = weir_wire_put_nested(w, at, 10, &google_protobuf_source_code_info_location_descriptor, &m->location.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_source_code_info_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_source_code_info *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_source_code_info_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_source_code_info_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_source_code_info_descriptor = {
     .name = "google.protobuf.SourceCodeInfo",
     .file = &google_protobuf_descriptor_file,
@@ -1634,6 +2511,7 @@ const weir_message google_protobuf_source_code_info_descriptor = {
     .unknown = offsetof(google_protobuf_source_code_info, unknown),
     .measure = google_protobuf_source_code_info_measure,
     .write = google_protobuf_source_code_info_write,
+    .read = google_protobuf_source_code_info_read,
 };
 
 static const weir_field google_protobuf_source_code_info_location_fields[] = {
@@ -1704,6 +2582,41 @@ static uint8_t *google_protobuf_source_code_info_location_write(
     }
     return at;
 }
+static const uint8_t *google_protobuf_source_code_info_location_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_source_code_info_location *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_source_code_info_location_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 16:
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_source_code_info_location_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            m->has_leading_comments = true;
+            at = weir_wire_take_string(r, value, end, &m->leading_comments);
+            break;
+        case 34:
+            m->has_trailing_comments = true;
+            at = weir_wire_take_string(r, value, end, &m->trailing_comments);
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &google_protobuf_source_code_info_location_fields[4], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_source_code_info_location_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_source_code_info_location_descriptor = {
     .name = "google.protobuf.SourceCodeInfo.Location",
     .file = &google_protobuf_descriptor_file,
@@ -1714,6 +2627,7 @@ const weir_message google_protobuf_source_code_info_location_descriptor = {
     .unknown = offsetof(google_protobuf_source_code_info_location, unknown),
     .measure = google_protobuf_source_code_info_location_measure,
     .write = google_protobuf_source_code_info_location_write,
+    .read = google_protobuf_source_code_info_location_read,
 };
 
 static const weir_field google_protobuf_generated_code_info_fields[] = {
@@ -1741,6 +2655,25 @@ static uint8_t *google_protobuf_generated_code_info_write(
         at = weir_wire_put_nested(w, at, 10, &google_protobuf_generated_code_info_annotation_descriptor, &m->annotation.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_generated_code_info_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_generated_code_info *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_generated_code_info_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_generated_code_info_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_generated_code_info_descriptor = {
     .name = "google.protobuf.GeneratedCodeInfo",
     .file = &google_protobuf_descriptor_file,
@@ -1751,6 +2684,7 @@ const weir_message google_protobuf_generated_code_info_descriptor = {
     .unknown = offsetof(google_protobuf_generated_code_info, unknown),
     .measure = google_protobuf_generated_code_info_measure,
     .write = google_protobuf_generated_code_info_write,
+    .read = google_protobuf_generated_code_info_read,
 };
 
 static const weir_field google_protobuf_generated_code_info_annotation_fields[] = {
@@ -1806,6 +2740,40 @@ static uint8_t *google_protobuf_generated_code_info_annotation_write(
     }
     return at;
 }
+static const uint8_t *google_protobuf_generated_code_info_annotation_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_generated_code_info_annotation *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_generated_code_info_annotation_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 18:
+            m->has_source_file = true;
+            at = weir_wire_take_string(r, value, end, &m->source_file);
+            break;
+        case 24:
+            m->has_begin = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->begin = (int32_t)(uint32_t)wide;
+            break;
+        case 32:
+            m->has_end = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->end = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_generated_code_info_annotation_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_generated_code_info_annotation_descriptor = {
     .name = "google.protobuf.GeneratedCodeInfo.Annotation",
     .file = &google_protobuf_descriptor_file,
@@ -1816,6 +2784,7 @@ const weir_message google_protobuf_generated_code_info_annotation_descriptor = {
     .unknown = offsetof(google_protobuf_generated_code_info_annotation, unknown),
     .measure = google_protobuf_generated_code_info_annotation_measure,
     .write = google_protobuf_generated_code_info_annotation_write,
+    .read = google_protobuf_generated_code_info_annotation_read,
 };
 
 static const uint8_t google_protobuf_descriptor_file_bytes[] = {

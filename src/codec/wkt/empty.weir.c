@@ -20,6 +20,22 @@ static uint8_t *google_protobuf_empty_write(
     at = weir_wire_put_unknown(w, at, m->unknown);
     return at;
 }
+static const uint8_t *google_protobuf_empty_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_empty *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_empty_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_empty_descriptor = {
     .name = "google.protobuf.Empty",
     .file = &google_protobuf_empty_file,
@@ -27,6 +43,7 @@ const weir_message google_protobuf_empty_descriptor = {
     .unknown = offsetof(google_protobuf_empty, unknown),
     .measure = google_protobuf_empty_measure,
     .write = google_protobuf_empty_write,
+    .read = google_protobuf_empty_read,
 };
 
 static const uint8_t google_protobuf_empty_file_bytes[] = {

@@ -29,6 +29,25 @@ static uint8_t *google_protobuf_field_mask_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->paths.items[i]);
     return at;
 }
+static const uint8_t *google_protobuf_field_mask_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_field_mask *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_field_mask_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_field_mask_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_field_mask_descriptor = {
     .name = "google.protobuf.FieldMask",
     .file = &google_protobuf_field_mask_file,
@@ -39,6 +58,7 @@ const weir_message google_protobuf_field_mask_descriptor = {
     .unknown = offsetof(google_protobuf_field_mask, unknown),
     .measure = google_protobuf_field_mask_measure,
     .write = google_protobuf_field_mask_write,
+    .read = google_protobuf_field_mask_read,
 };
 
 static const uint8_t google_protobuf_field_mask_file_bytes[] = {

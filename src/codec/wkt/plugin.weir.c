@@ -50,6 +50,41 @@ static uint8_t *google_protobuf_compiler_version_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->major));
     return at;
 }
+static const uint8_t *google_protobuf_compiler_version_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_compiler_version *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            m->has_major = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->major = (int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            m->has_minor = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->minor = (int32_t)(uint32_t)wide;
+            break;
+        case 24:
+            m->has_patch = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->patch = (int32_t)(uint32_t)wide;
+            break;
+        case 34:
+            m->has_suffix = true;
+            at = weir_wire_take_string(r, value, end, &m->suffix);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_compiler_version_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_compiler_version_descriptor = {
     .name = "google.protobuf.compiler.Version",
     .file = &google_protobuf_compiler_plugin_file,
@@ -60,6 +95,7 @@ const weir_message google_protobuf_compiler_version_descriptor = {
     .unknown = offsetof(google_protobuf_compiler_version, unknown),
     .measure = google_protobuf_compiler_version_measure,
     .write = google_protobuf_compiler_version_write,
+    .read = google_protobuf_compiler_version_read,
 };
 
 static const weir_field google_protobuf_compiler_code_generator_request_fields[] = {
@@ -109,6 +145,35 @@ static uint8_t *google_protobuf_compiler_code_generator_request_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->file_to_generate.items[i]);
     return at;
 }
+static const uint8_t *google_protobuf_compiler_code_generator_request_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_compiler_code_generator_request *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_compiler_code_generator_request_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 18:
+            m->has_parameter = true;
+            at = weir_wire_take_string(r, value, end, &m->parameter);
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &google_protobuf_compiler_version_descriptor, &m->compiler_version, value, end, depth);
+            break;
+        case 122:
+            at = weir_wire_take_items(r, &google_protobuf_compiler_code_generator_request_fields[3], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_compiler_code_generator_request_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_compiler_code_generator_request_descriptor = {
     .name = "google.protobuf.compiler.CodeGeneratorRequest",
     .file = &google_protobuf_compiler_plugin_file,
@@ -119,6 +184,7 @@ const weir_message google_protobuf_compiler_code_generator_request_descriptor = 
     .unknown = offsetof(google_protobuf_compiler_code_generator_request, unknown),
     .measure = google_protobuf_compiler_code_generator_request_measure,
     .write = google_protobuf_compiler_code_generator_request_write,
+    .read = google_protobuf_compiler_code_generator_request_read,
 };
 
 static const weir_field google_protobuf_compiler_code_generator_response_fields[] = {
@@ -160,6 +226,34 @@ static uint8_t *google_protobuf_compiler_code_generator_response_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->error);
     return at;
 }
+static const uint8_t *google_protobuf_compiler_code_generator_response_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_compiler_code_generator_response *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_error = true;
+            at = weir_wire_take_string(r, value, end, &m->error);
+            break;
+        case 16:
+            m->has_supported_features = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->supported_features = wide;
+            break;
+        case 122:
+            at = weir_wire_take_items(r, &google_protobuf_compiler_code_generator_response_fields[2], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_compiler_code_generator_response_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_compiler_code_generator_response_descriptor = {
     .name = "google.protobuf.compiler.CodeGeneratorResponse",
     .file = &google_protobuf_compiler_plugin_file,
@@ -170,6 +264,7 @@ const weir_message google_protobuf_compiler_code_generator_response_descriptor =
     .unknown = offsetof(google_protobuf_compiler_code_generator_response, unknown),
     .measure = google_protobuf_compiler_code_generator_response_measure,
     .write = google_protobuf_compiler_code_generator_response_write,
+    .read = google_protobuf_compiler_code_generator_response_read,
 };
 
 static const weir_enum_value google_protobuf_compiler_code_generator_response_feature_values[] = {
@@ -228,6 +323,37 @@ static uint8_t *google_protobuf_compiler_code_generator_response_file_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_compiler_code_generator_response_file_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_compiler_code_generator_response_file *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            m->has_name = true;
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            m->has_insertion_point = true;
+            at = weir_wire_take_string(r, value, end, &m->insertion_point);
+            break;
+        case 122:
+            m->has_content = true;
+            at = weir_wire_take_string(r, value, end, &m->content);
+            break;
+        case 130:
+            at = weir_wire_take_child(r, &google_protobuf_generated_code_info_descriptor, &m->generated_code_info, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_compiler_code_generator_response_file_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_compiler_code_generator_response_file_descriptor = {
     .name = "google.protobuf.compiler.CodeGeneratorResponse.File",
     .file = &google_protobuf_compiler_plugin_file,
@@ -238,6 +364,7 @@ const weir_message google_protobuf_compiler_code_generator_response_file_descrip
     .unknown = offsetof(google_protobuf_compiler_code_generator_response_file, unknown),
     .measure = google_protobuf_compiler_code_generator_response_file_measure,
     .write = google_protobuf_compiler_code_generator_response_file_write,
+    .read = google_protobuf_compiler_code_generator_response_file_read,
 };
 
 static const uint8_t google_protobuf_compiler_plugin_file_bytes[] = {

@@ -39,6 +39,25 @@ static uint8_t *google_protobuf_struct_write(
         at = weir_wire_put_nested(w, at, 10, &google_protobuf_struct_fields_entry_descriptor, &m->fields.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_struct_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_struct *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_struct_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_struct_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_struct_descriptor = {
     .name = "google.protobuf.Struct",
     .file = &google_protobuf_struct_file,
@@ -49,6 +68,7 @@ const weir_message google_protobuf_struct_descriptor = {
     .unknown = offsetof(google_protobuf_struct, unknown),
     .measure = google_protobuf_struct_measure,
     .write = google_protobuf_struct_write,
+    .read = google_protobuf_struct_read,
 };
 
 static const weir_field google_protobuf_struct_fields_entry_fields[] = {
@@ -132,6 +152,49 @@ static uint8_t *google_protobuf_value_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32((int32_t)m->kind.null_value));
     return at;
 }
+static const uint8_t *google_protobuf_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            weir_wire_choose(&google_protobuf_value_fields[0], m);
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->kind.null_value = (google_protobuf_null_value)(int32_t)(uint32_t)wide;
+            break;
+        case 17:
+            weir_wire_choose(&google_protobuf_value_fields[1], m);
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->kind.number_value = weir_wire_double(wide);
+            break;
+        case 26:
+            weir_wire_choose(&google_protobuf_value_fields[2], m);
+            at = weir_wire_take_string(r, value, end, &m->kind.string_value);
+            break;
+        case 32:
+            weir_wire_choose(&google_protobuf_value_fields[3], m);
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->kind.bool_value = wide != 0;
+            break;
+        case 42:
+            weir_wire_choose(&google_protobuf_value_fields[4], m);
+            at = weir_wire_take_child(r, &google_protobuf_struct_descriptor, &m->kind.struct_value, value, end, depth);
+            break;
+        case 50:
+            weir_wire_choose(&google_protobuf_value_fields[5], m);
+            at = weir_wire_take_child(r, &google_protobuf_list_value_descriptor, &m->kind.list_value, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_value_descriptor = {
     .name = "google.protobuf.Value",
     .file = &google_protobuf_struct_file,
@@ -142,6 +205,7 @@ const weir_message google_protobuf_value_descriptor = {
     .unknown = offsetof(google_protobuf_value, unknown),
     .measure = google_protobuf_value_measure,
     .write = google_protobuf_value_write,
+    .read = google_protobuf_value_read,
 };
 
 static const weir_field google_protobuf_list_value_fields[] = {
@@ -169,6 +233,25 @@ static uint8_t *google_protobuf_list_value_write(
         at = weir_wire_put_nested(w, at, 10, &google_protobuf_value_descriptor, &m->values.items[i], depth);
     return at;
 }
+static const uint8_t *google_protobuf_list_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_list_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &google_protobuf_list_value_fields[0], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_list_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_list_value_descriptor = {
     .name = "google.protobuf.ListValue",
     .file = &google_protobuf_struct_file,
@@ -179,6 +262,7 @@ const weir_message google_protobuf_list_value_descriptor = {
     .unknown = offsetof(google_protobuf_list_value, unknown),
     .measure = google_protobuf_list_value_measure,
     .write = google_protobuf_list_value_write,
+    .read = google_protobuf_list_value_read,
 };
 
 static const uint8_t google_protobuf_struct_file_bytes[] = {

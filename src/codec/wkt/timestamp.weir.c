@@ -36,6 +36,30 @@ static uint8_t *google_protobuf_timestamp_write(
         at = weir_wire_put_varint_field(w, at, 8, (uint64_t)m->seconds);
     return at;
 }
+static const uint8_t *google_protobuf_timestamp_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_timestamp *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->seconds = (int64_t)wide;
+            break;
+        case 16:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->nanos = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_timestamp_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_timestamp_descriptor = {
     .name = "google.protobuf.Timestamp",
     .file = &google_protobuf_timestamp_file,
@@ -46,6 +70,7 @@ const weir_message google_protobuf_timestamp_descriptor = {
     .unknown = offsetof(google_protobuf_timestamp, unknown),
     .measure = google_protobuf_timestamp_measure,
     .write = google_protobuf_timestamp_write,
+    .read = google_protobuf_timestamp_read,
 };
 
 static const uint8_t google_protobuf_timestamp_file_bytes[] = {

@@ -78,6 +78,41 @@ static uint8_t *google_protobuf_type_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_type_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_type *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_type_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_type_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_items(r, &google_protobuf_type_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_child(r, &google_protobuf_source_context_descriptor, &m->source_context, value, end, depth);
+            break;
+        case 48:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->syntax = (google_protobuf_syntax)(int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_type_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_type_descriptor = {
     .name = "google.protobuf.Type",
     .file = &google_protobuf_type_file,
@@ -88,6 +123,7 @@ const weir_message google_protobuf_type_descriptor = {
     .unknown = offsetof(google_protobuf_type, unknown),
     .measure = google_protobuf_type_measure,
     .write = google_protobuf_type_write,
+    .read = google_protobuf_type_read,
 };
 
 static const weir_field google_protobuf_field_fields[] = {
@@ -180,6 +216,57 @@ static uint8_t *google_protobuf_field_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32((int32_t)m->kind));
     return at;
 }
+static const uint8_t *google_protobuf_field_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_field *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->kind = (google_protobuf_field_kind)(int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->cardinality = (google_protobuf_field_cardinality)(int32_t)(uint32_t)wide;
+            break;
+        case 24:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->number = (int32_t)(uint32_t)wide;
+            break;
+        case 34:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 50:
+            at = weir_wire_take_string(r, value, end, &m->type_url);
+            break;
+        case 56:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->oneof_index = (int32_t)(uint32_t)wide;
+            break;
+        case 64:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->packed = wide != 0;
+            break;
+        case 74:
+            at = weir_wire_take_items(r, &google_protobuf_field_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 82:
+            at = weir_wire_take_string(r, value, end, &m->json_name);
+            break;
+        case 90:
+            at = weir_wire_take_string(r, value, end, &m->default_value);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_field_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_field_descriptor = {
     .name = "google.protobuf.Field",
     .file = &google_protobuf_type_file,
@@ -190,6 +277,7 @@ const weir_message google_protobuf_field_descriptor = {
     .unknown = offsetof(google_protobuf_field, unknown),
     .measure = google_protobuf_field_measure,
     .write = google_protobuf_field_write,
+    .read = google_protobuf_field_read,
 };
 
 static const weir_enum_value google_protobuf_field_kind_values[] = {
@@ -287,6 +375,38 @@ static uint8_t *google_protobuf_enum_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_enum_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &google_protobuf_enum_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_enum_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_child(r, &google_protobuf_source_context_descriptor, &m->source_context, value, end, depth);
+            break;
+        case 40:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->syntax = (google_protobuf_syntax)(int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_descriptor = {
     .name = "google.protobuf.Enum",
     .file = &google_protobuf_type_file,
@@ -297,6 +417,7 @@ const weir_message google_protobuf_enum_descriptor = {
     .unknown = offsetof(google_protobuf_enum, unknown),
     .measure = google_protobuf_enum_measure,
     .write = google_protobuf_enum_write,
+    .read = google_protobuf_enum_read,
 };
 
 static const weir_field google_protobuf_enum_value_fields[] = {
@@ -338,6 +459,32 @@ static uint8_t *google_protobuf_enum_value_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_enum_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_enum_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 16:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->number = (int32_t)(uint32_t)wide;
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &google_protobuf_enum_value_fields[2], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_enum_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_enum_value_descriptor = {
     .name = "google.protobuf.EnumValue",
     .file = &google_protobuf_type_file,
@@ -348,6 +495,7 @@ const weir_message google_protobuf_enum_value_descriptor = {
     .unknown = offsetof(google_protobuf_enum_value, unknown),
     .measure = google_protobuf_enum_value_measure,
     .write = google_protobuf_enum_value_write,
+    .read = google_protobuf_enum_value_read,
 };
 
 static const weir_field google_protobuf_option_fields[] = {
@@ -382,6 +530,28 @@ static uint8_t *google_protobuf_option_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->name);
     return at;
 }
+static const uint8_t *google_protobuf_option_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_option *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->name);
+            break;
+        case 18:
+            at = weir_wire_take_child(r, &google_protobuf_any_descriptor, &m->value, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_option_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_option_descriptor = {
     .name = "google.protobuf.Option",
     .file = &google_protobuf_type_file,
@@ -392,6 +562,7 @@ const weir_message google_protobuf_option_descriptor = {
     .unknown = offsetof(google_protobuf_option, unknown),
     .measure = google_protobuf_option_measure,
     .write = google_protobuf_option_write,
+    .read = google_protobuf_option_read,
 };
 
 static const uint8_t google_protobuf_type_file_bytes[] = {

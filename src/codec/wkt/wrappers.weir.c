@@ -29,6 +29,26 @@ static uint8_t *google_protobuf_double_value_write(
         at = weir_wire_put_fixed64_field(w, at, 9, weir_wire_double_bits(m->value));
     return at;
 }
+static const uint8_t *google_protobuf_double_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_double_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 9:
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->value = weir_wire_double(wide);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_double_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_double_value_descriptor = {
     .name = "google.protobuf.DoubleValue",
     .file = &google_protobuf_wrappers_file,
@@ -39,6 +59,7 @@ const weir_message google_protobuf_double_value_descriptor = {
     .unknown = offsetof(google_protobuf_double_value, unknown),
     .measure = google_protobuf_double_value_measure,
     .write = google_protobuf_double_value_write,
+    .read = google_protobuf_double_value_read,
 };
 
 static const weir_field google_protobuf_float_value_fields[] = {
@@ -65,6 +86,26 @@ static uint8_t *google_protobuf_float_value_write(
         at = weir_wire_put_fixed32_field(w, at, 13, weir_wire_float_bits(m->value));
     return at;
 }
+static const uint8_t *google_protobuf_float_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_float_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 13:
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->value = weir_wire_float(narrow);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_float_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_float_value_descriptor = {
     .name = "google.protobuf.FloatValue",
     .file = &google_protobuf_wrappers_file,
@@ -75,6 +116,7 @@ const weir_message google_protobuf_float_value_descriptor = {
     .unknown = offsetof(google_protobuf_float_value, unknown),
     .measure = google_protobuf_float_value_measure,
     .write = google_protobuf_float_value_write,
+    .read = google_protobuf_float_value_read,
 };
 
 static const weir_field google_protobuf_int64_value_fields[] = {
@@ -101,6 +143,26 @@ static uint8_t *google_protobuf_int64_value_write(
         at = weir_wire_put_varint_field(w, at, 8, (uint64_t)m->value);
     return at;
 }
+static const uint8_t *google_protobuf_int64_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_int64_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = (int64_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_int64_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_int64_value_descriptor = {
     .name = "google.protobuf.Int64Value",
     .file = &google_protobuf_wrappers_file,
@@ -111,6 +173,7 @@ const weir_message google_protobuf_int64_value_descriptor = {
     .unknown = offsetof(google_protobuf_int64_value, unknown),
     .measure = google_protobuf_int64_value_measure,
     .write = google_protobuf_int64_value_write,
+    .read = google_protobuf_int64_value_read,
 };
 
 static const weir_field google_protobuf_u_int64_value_fields[] = {
@@ -137,6 +200,26 @@ static uint8_t *google_protobuf_u_int64_value_write(
         at = weir_wire_put_varint_field(w, at, 8, m->value);
     return at;
 }
+static const uint8_t *google_protobuf_u_int64_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_u_int64_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_u_int64_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_u_int64_value_descriptor = {
     .name = "google.protobuf.UInt64Value",
     .file = &google_protobuf_wrappers_file,
@@ -147,6 +230,7 @@ const weir_message google_protobuf_u_int64_value_descriptor = {
     .unknown = offsetof(google_protobuf_u_int64_value, unknown),
     .measure = google_protobuf_u_int64_value_measure,
     .write = google_protobuf_u_int64_value_write,
+    .read = google_protobuf_u_int64_value_read,
 };
 
 static const weir_field google_protobuf_int32_value_fields[] = {
@@ -173,6 +257,26 @@ static uint8_t *google_protobuf_int32_value_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->value));
     return at;
 }
+static const uint8_t *google_protobuf_int32_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_int32_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_int32_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_int32_value_descriptor = {
     .name = "google.protobuf.Int32Value",
     .file = &google_protobuf_wrappers_file,
@@ -183,6 +287,7 @@ const weir_message google_protobuf_int32_value_descriptor = {
     .unknown = offsetof(google_protobuf_int32_value, unknown),
     .measure = google_protobuf_int32_value_measure,
     .write = google_protobuf_int32_value_write,
+    .read = google_protobuf_int32_value_read,
 };
 
 static const weir_field google_protobuf_u_int32_value_fields[] = {
@@ -209,6 +314,26 @@ static uint8_t *google_protobuf_u_int32_value_write(
         at = weir_wire_put_varint_field(w, at, 8, m->value);
     return at;
 }
+static const uint8_t *google_protobuf_u_int32_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_u_int32_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = (uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_u_int32_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_u_int32_value_descriptor = {
     .name = "google.protobuf.UInt32Value",
     .file = &google_protobuf_wrappers_file,
@@ -219,6 +344,7 @@ const weir_message google_protobuf_u_int32_value_descriptor = {
     .unknown = offsetof(google_protobuf_u_int32_value, unknown),
     .measure = google_protobuf_u_int32_value_measure,
     .write = google_protobuf_u_int32_value_write,
+    .read = google_protobuf_u_int32_value_read,
 };
 
 static const weir_field google_protobuf_bool_value_fields[] = {
@@ -245,6 +371,26 @@ static uint8_t *google_protobuf_bool_value_write(
         at = weir_wire_put_varint_field(w, at, 8, m->value);
     return at;
 }
+static const uint8_t *google_protobuf_bool_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_bool_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = wide != 0;
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_bool_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_bool_value_descriptor = {
     .name = "google.protobuf.BoolValue",
     .file = &google_protobuf_wrappers_file,
@@ -255,6 +401,7 @@ const weir_message google_protobuf_bool_value_descriptor = {
     .unknown = offsetof(google_protobuf_bool_value, unknown),
     .measure = google_protobuf_bool_value_measure,
     .write = google_protobuf_bool_value_write,
+    .read = google_protobuf_bool_value_read,
 };
 
 static const weir_field google_protobuf_string_value_fields[] = {
@@ -281,6 +428,25 @@ static uint8_t *google_protobuf_string_value_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->value);
     return at;
 }
+static const uint8_t *google_protobuf_string_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_string_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->value);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_string_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_string_value_descriptor = {
     .name = "google.protobuf.StringValue",
     .file = &google_protobuf_wrappers_file,
@@ -291,6 +457,7 @@ const weir_message google_protobuf_string_value_descriptor = {
     .unknown = offsetof(google_protobuf_string_value, unknown),
     .measure = google_protobuf_string_value_measure,
     .write = google_protobuf_string_value_write,
+    .read = google_protobuf_string_value_read,
 };
 
 static const weir_field google_protobuf_bytes_value_fields[] = {
@@ -317,6 +484,25 @@ static uint8_t *google_protobuf_bytes_value_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->value);
     return at;
 }
+static const uint8_t *google_protobuf_bytes_value_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    google_protobuf_bytes_value *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_bytes(r, value, end, &m->value);
+            break;
+        default:
+            at = weir_wire_take_other(r, &google_protobuf_bytes_value_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message google_protobuf_bytes_value_descriptor = {
     .name = "google.protobuf.BytesValue",
     .file = &google_protobuf_wrappers_file,
@@ -327,6 +513,7 @@ const weir_message google_protobuf_bytes_value_descriptor = {
     .unknown = offsetof(google_protobuf_bytes_value, unknown),
     .measure = google_protobuf_bytes_value_measure,
     .write = google_protobuf_bytes_value_write,
+    .read = google_protobuf_bytes_value_read,
 };
 
 static const uint8_t google_protobuf_wrappers_file_bytes[] = {

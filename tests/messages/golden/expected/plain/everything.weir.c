@@ -155,6 +155,87 @@ static uint8_t *weir_test_scalars_write(
         at = weir_wire_put_fixed64_field(w, at, 9, weir_wire_double_bits(m->a_double));
     return at;
 }
+static const uint8_t *weir_test_scalars_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_scalars *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 9:
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->a_double = weir_wire_double(wide);
+            break;
+        case 21:
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->a_float = weir_wire_float(narrow);
+            break;
+        case 24:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_int64 = (int64_t)wide;
+            break;
+        case 32:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_uint64 = wide;
+            break;
+        case 40:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_int32 = (int32_t)(uint32_t)wide;
+            break;
+        case 49:
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->a_fixed64 = wide;
+            break;
+        case 61:
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->a_fixed32 = narrow;
+            break;
+        case 64:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_bool = wide != 0;
+            break;
+        case 74:
+            at = weir_wire_take_string(r, value, end, &m->a_string);
+            break;
+        case 98:
+            at = weir_wire_take_bytes(r, value, end, &m->some_bytes);
+            break;
+        case 104:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_uint32 = (uint32_t)wide;
+            break;
+        case 112:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_color = (weir_test_color)(int32_t)(uint32_t)wide;
+            break;
+        case 125:
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->an_sfixed32 = (int32_t)narrow;
+            break;
+        case 129:
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->an_sfixed64 = (int64_t)wide;
+            break;
+        case 136:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_sint32 = (int32_t)weir_wire_unzigzag((uint32_t)wide);
+            break;
+        case 144:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_sint64 = weir_wire_unzigzag(wide);
+            break;
+        case 162:
+            at = weir_wire_take_child(r, &weir_test_scalars_descriptor, &m->child, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_scalars_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_scalars_descriptor = {
     .name = "weir.test.Scalars",
     .file = &everything_file,
@@ -165,6 +246,7 @@ const weir_message weir_test_scalars_descriptor = {
     .unknown = offsetof(weir_test_scalars, unknown),
     .measure = weir_test_scalars_measure,
     .write = weir_test_scalars_write,
+    .read = weir_test_scalars_read,
 };
 
 static const weir_field weir_test_optionals_fields[] = {
@@ -305,6 +387,103 @@ static uint8_t *weir_test_optionals_write(
         at = weir_wire_put_fixed64_field(w, at, 9, weir_wire_double_bits(m->a_double));
     return at;
 }
+static const uint8_t *weir_test_optionals_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_optionals *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 9:
+            m->has_a_double = true;
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->a_double = weir_wire_double(wide);
+            break;
+        case 21:
+            m->has_a_float = true;
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->a_float = weir_wire_float(narrow);
+            break;
+        case 24:
+            m->has_an_int64 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_int64 = (int64_t)wide;
+            break;
+        case 32:
+            m->has_a_uint64 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_uint64 = wide;
+            break;
+        case 40:
+            m->has_an_int32 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_int32 = (int32_t)(uint32_t)wide;
+            break;
+        case 49:
+            m->has_a_fixed64 = true;
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->a_fixed64 = wide;
+            break;
+        case 61:
+            m->has_a_fixed32 = true;
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->a_fixed32 = narrow;
+            break;
+        case 64:
+            m->has_a_bool = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_bool = wide != 0;
+            break;
+        case 74:
+            m->has_a_string = true;
+            at = weir_wire_take_string(r, value, end, &m->a_string);
+            break;
+        case 98:
+            m->has_some_bytes = true;
+            at = weir_wire_take_bytes(r, value, end, &m->some_bytes);
+            break;
+        case 104:
+            m->has_a_uint32 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_uint32 = (uint32_t)wide;
+            break;
+        case 112:
+            m->has_a_color = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->a_color = (weir_test_color)(int32_t)(uint32_t)wide;
+            break;
+        case 125:
+            m->has_an_sfixed32 = true;
+            at = weir_wire_take_fixed32(r, value, end, &narrow);
+            m->an_sfixed32 = (int32_t)narrow;
+            break;
+        case 129:
+            m->has_an_sfixed64 = true;
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->an_sfixed64 = (int64_t)wide;
+            break;
+        case 136:
+            m->has_an_sint32 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_sint32 = (int32_t)weir_wire_unzigzag((uint32_t)wide);
+            break;
+        case 144:
+            m->has_an_sint64 = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->an_sint64 = weir_wire_unzigzag(wide);
+            break;
+        case 162:
+            at = weir_wire_take_child(r, &weir_test_scalars_descriptor, &m->child, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_optionals_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_optionals_descriptor = {
     .name = "weir.test.Optionals",
     .file = &everything_file,
@@ -315,6 +494,7 @@ const weir_message weir_test_optionals_descriptor = {
     .unknown = offsetof(weir_test_optionals, unknown),
     .measure = weir_test_optionals_measure,
     .write = weir_test_optionals_write,
+    .read = weir_test_optionals_read,
 };
 
 static const weir_field weir_test_lists_fields[] = {
@@ -539,6 +719,87 @@ static uint8_t *weir_test_lists_write(
     }
     return at;
 }
+static const uint8_t *weir_test_lists_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_lists *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 9:
+        case 10:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 21:
+        case 18:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 24:
+        case 26:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 32:
+        case 34:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 40:
+        case 42:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[4], m, tag & 7, value, end, depth);
+            break;
+        case 49:
+        case 50:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 61:
+        case 58:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[6], m, tag & 7, value, end, depth);
+            break;
+        case 64:
+        case 66:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[8], m, tag & 7, value, end, depth);
+            break;
+        case 98:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[9], m, tag & 7, value, end, depth);
+            break;
+        case 104:
+        case 106:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[10], m, tag & 7, value, end, depth);
+            break;
+        case 112:
+        case 114:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[11], m, tag & 7, value, end, depth);
+            break;
+        case 125:
+        case 122:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[12], m, tag & 7, value, end, depth);
+            break;
+        case 129:
+        case 130:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[13], m, tag & 7, value, end, depth);
+            break;
+        case 136:
+        case 138:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[14], m, tag & 7, value, end, depth);
+            break;
+        case 144:
+        case 146:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[15], m, tag & 7, value, end, depth);
+            break;
+        case 162:
+            at = weir_wire_take_items(r, &weir_test_lists_fields[16], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_lists_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_lists_descriptor = {
     .name = "weir.test.Lists",
     .file = &everything_file,
@@ -549,6 +810,7 @@ const weir_message weir_test_lists_descriptor = {
     .unknown = offsetof(weir_test_lists, unknown),
     .measure = weir_test_lists_measure,
     .write = weir_test_lists_write,
+    .read = weir_test_lists_read,
 };
 
 static const weir_field weir_test_unpacked_fields[] = {
@@ -611,6 +873,46 @@ static uint8_t *weir_test_unpacked_write(
         at = weir_wire_put_fixed64_field(w, at, 9, weir_wire_double_bits(m->doubles.items[i]));
     return at;
 }
+static const uint8_t *weir_test_unpacked_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_unpacked *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 9:
+        case 10:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 40:
+        case 42:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 61:
+        case 58:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 64:
+        case 66:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 112:
+        case 114:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[4], m, tag & 7, value, end, depth);
+            break;
+        case 144:
+        case 146:
+            at = weir_wire_take_items(r, &weir_test_unpacked_fields[5], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_unpacked_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_unpacked_descriptor = {
     .name = "weir.test.Unpacked",
     .file = &everything_file,
@@ -621,6 +923,7 @@ const weir_message weir_test_unpacked_descriptor = {
     .unknown = offsetof(weir_test_unpacked, unknown),
     .measure = weir_test_unpacked_measure,
     .write = weir_test_unpacked_write,
+    .read = weir_test_unpacked_read,
 };
 
 static const weir_field weir_test_choice_fields[] = {
@@ -699,6 +1002,57 @@ static uint8_t *weir_test_choice_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->value.number));
     return at;
 }
+static const uint8_t *weir_test_choice_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_choice *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            weir_wire_choose(&weir_test_choice_fields[0], m);
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value.number = (int32_t)(uint32_t)wide;
+            break;
+        case 18:
+            weir_wire_choose(&weir_test_choice_fields[1], m);
+            at = weir_wire_take_string(r, value, end, &m->value.text);
+            break;
+        case 26:
+            weir_wire_choose(&weir_test_choice_fields[2], m);
+            at = weir_wire_take_child(r, &weir_test_scalars_descriptor, &m->value.message, value, end, depth);
+            break;
+        case 33:
+            weir_wire_choose(&weir_test_choice_fields[3], m);
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->value.real = weir_wire_double(wide);
+            break;
+        case 40:
+            weir_wire_choose(&weir_test_choice_fields[4], m);
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value.flag = wide != 0;
+            break;
+        case 48:
+            weir_wire_choose(&weir_test_choice_fields[5], m);
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value.color = (weir_test_color)(int32_t)(uint32_t)wide;
+            break;
+        case 58:
+            weir_wire_choose(&weir_test_choice_fields[6], m);
+            at = weir_wire_take_child(r, &weir_test_choice_descriptor, &m->value.again, value, end, depth);
+            break;
+        case 66:
+            at = weir_wire_take_string(r, value, end, &m->after);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_choice_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_choice_descriptor = {
     .name = "weir.test.Choice",
     .file = &everything_file,
@@ -709,6 +1063,7 @@ const weir_message weir_test_choice_descriptor = {
     .unknown = offsetof(weir_test_choice, unknown),
     .measure = weir_test_choice_measure,
     .write = weir_test_choice_write,
+    .read = weir_test_choice_read,
 };
 
 static const weir_field weir_test_maps_fields[] = {
@@ -824,6 +1179,58 @@ static uint8_t *weir_test_maps_write(
         at = weir_wire_put_nested(w, at, 10, &weir_test_maps_int32s_entry_descriptor, &m->int32s.items[i], depth);
     return at;
 }
+static const uint8_t *weir_test_maps_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_maps *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[0], m, tag & 7, value, end, depth);
+            break;
+        case 18:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[1], m, tag & 7, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[2], m, tag & 7, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[3], m, tag & 7, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[4], m, tag & 7, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[5], m, tag & 7, value, end, depth);
+            break;
+        case 58:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[6], m, tag & 7, value, end, depth);
+            break;
+        case 66:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[8], m, tag & 7, value, end, depth);
+            break;
+        case 82:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[9], m, tag & 7, value, end, depth);
+            break;
+        case 90:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[10], m, tag & 7, value, end, depth);
+            break;
+        case 98:
+            at = weir_wire_take_items(r, &weir_test_maps_fields[11], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_maps_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_maps_descriptor = {
     .name = "weir.test.Maps",
     .file = &everything_file,
@@ -834,6 +1241,7 @@ const weir_message weir_test_maps_descriptor = {
     .unknown = offsetof(weir_test_maps, unknown),
     .measure = weir_test_maps_measure,
     .write = weir_test_maps_write,
+    .read = weir_test_maps_read,
 };
 
 static const weir_field weir_test_maps_int32s_entry_fields[] = {
@@ -1113,6 +1521,45 @@ static uint8_t *weir_test_sparse_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->one));
     return at;
 }
+static const uint8_t *weir_test_sparse_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_sparse *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->one = (int32_t)(uint32_t)wide;
+            break;
+        case 16:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->two = (int32_t)(uint32_t)wide;
+            break;
+        case 8000:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->thousand = (int32_t)(uint32_t)wide;
+            break;
+        case 16376:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->two_thousand = (int32_t)(uint32_t)wide;
+            break;
+        case 16384:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->two_thousand_more = (int32_t)(uint32_t)wide;
+            break;
+        case 4294967290:
+            at = weir_wire_take_string(r, value, end, &m->last);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_sparse_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_sparse_descriptor = {
     .name = "weir.test.Sparse",
     .file = &everything_file,
@@ -1123,6 +1570,7 @@ const weir_message weir_test_sparse_descriptor = {
     .unknown = offsetof(weir_test_sparse, unknown),
     .measure = weir_test_sparse_measure,
     .write = weir_test_sparse_write,
+    .read = weir_test_sparse_read,
 };
 
 static const weir_field weir_test_everything_fields[] = {
@@ -1214,6 +1662,49 @@ static uint8_t *weir_test_everything_write(
         at = weir_wire_put_nested(w, at, 10, &weir_test_scalars_descriptor, m->scalars, depth);
     return at;
 }
+static const uint8_t *weir_test_everything_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_everything *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_child(r, &weir_test_scalars_descriptor, &m->scalars, value, end, depth);
+            break;
+        case 18:
+            at = weir_wire_take_child(r, &weir_test_optionals_descriptor, &m->optionals, value, end, depth);
+            break;
+        case 26:
+            at = weir_wire_take_child(r, &weir_test_lists_descriptor, &m->lists, value, end, depth);
+            break;
+        case 34:
+            at = weir_wire_take_child(r, &weir_test_unpacked_descriptor, &m->unpacked, value, end, depth);
+            break;
+        case 42:
+            at = weir_wire_take_child(r, &weir_test_choice_descriptor, &m->choice, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_child(r, &weir_test_maps_descriptor, &m->maps, value, end, depth);
+            break;
+        case 58:
+            at = weir_wire_take_child(r, &weir_test_sparse_descriptor, &m->sparse, value, end, depth);
+            break;
+        case 66:
+            at = weir_wire_take_items(r, &weir_test_everything_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_items(r, &weir_test_everything_fields[8], m, tag & 7, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &weir_test_everything_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_everything_descriptor = {
     .name = "weir.test.Everything",
     .file = &everything_file,
@@ -1224,6 +1715,7 @@ const weir_message weir_test_everything_descriptor = {
     .unknown = offsetof(weir_test_everything, unknown),
     .measure = weir_test_everything_measure,
     .write = weir_test_everything_write,
+    .read = weir_test_everything_read,
 };
 
 static size_t weir_test_empty_measure(const void *message, unsigned depth)
@@ -1241,6 +1733,22 @@ static uint8_t *weir_test_empty_write(
     at = weir_wire_put_unknown(w, at, m->unknown);
     return at;
 }
+static const uint8_t *weir_test_empty_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    weir_test_empty *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        default:
+            at = weir_wire_take_other(r, &weir_test_empty_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message weir_test_empty_descriptor = {
     .name = "weir.test.Empty",
     .file = &everything_file,
@@ -1248,6 +1756,7 @@ const weir_message weir_test_empty_descriptor = {
     .unknown = offsetof(weir_test_empty, unknown),
     .measure = weir_test_empty_measure,
     .write = weir_test_empty_write,
+    .read = weir_test_empty_read,
 };
 
 static const uint8_t everything_file_bytes[] = {

@@ -193,6 +193,94 @@ static uint8_t *golden_names_v1_user_v2_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->int_));
     return at;
 }
+static const uint8_t *golden_names_v1_user_v2_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    golden_names_v1_user_v2 *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->int_ = (int32_t)(uint32_t)wide;
+            break;
+        case 18:
+            at = weir_wire_take_string(r, value, end, &m->class_);
+            break;
+        case 26:
+            at = weir_wire_take_bytes(r, value, end, &m->unknown_);
+            break;
+        case 32:
+            m->has_default = true;
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->default_ = wide != 0;
+            break;
+        case 42:
+            at = weir_wire_take_child(r, &google_protobuf_timestamp_descriptor, &m->created_at, value, end, depth);
+            break;
+        case 50:
+            at = weir_wire_take_child(r, &sub_other_descriptor, &m->other, value, end, depth);
+            break;
+        case 56:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->color = (sub_color)(int32_t)(uint32_t)wide;
+            break;
+        case 64:
+        case 66:
+            at = weir_wire_take_items(r, &golden_names_v1_user_v2_fields[7], m, tag & 7, value, end, depth);
+            break;
+        case 74:
+            at = weir_wire_take_child(r, &golden_names_v1_user_v2_address_descriptor, &m->home, value, end, depth);
+            break;
+        case 82:
+            at = weir_wire_take_items(r, &golden_names_v1_user_v2_fields[9], m, tag & 7, value, end, depth);
+            break;
+        case 88:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->kind = (golden_names_v1_user_v2_kind)(int32_t)(uint32_t)wide;
+            break;
+        case 98:
+            at = weir_wire_take_items(r, &golden_names_v1_user_v2_fields[11], m, tag & 7, value, end, depth);
+            break;
+        case 106:
+            at = weir_wire_take_items(r, &golden_names_v1_user_v2_fields[12], m, tag & 7, value, end, depth);
+            break;
+        case 114:
+            weir_wire_choose(&golden_names_v1_user_v2_fields[13], m);
+            at = weir_wire_take_string(r, value, end, &m->new_.delete_);
+            break;
+        case 122:
+            weir_wire_choose(&golden_names_v1_user_v2_fields[14], m);
+            at = weir_wire_take_child(r, &golden_names_v1_user_v2_descriptor, &m->new_.friend_, value, end, depth);
+            break;
+        case 129:
+            weir_wire_choose(&golden_names_v1_user_v2_fields[15], m);
+            at = weir_wire_take_fixed64(r, value, end, &wide);
+            m->second.real = weir_wire_double(wide);
+            break;
+        case 138:
+            weir_wire_choose(&golden_names_v1_user_v2_fields[16], m);
+            at = weir_wire_take_child(r, &sub_other_descriptor, &m->second.elsewhere, value, end, depth);
+            break;
+        case 146:
+            at = weir_wire_take_string(r, value, end, &m->customName);
+            break;
+        case 152:
+        case 154:
+            at = weir_wire_take_items(r, &golden_names_v1_user_v2_fields[18], m, tag & 7, value, end, depth);
+            break;
+        case 16002:
+            at = weir_wire_take_child(r, &golden_names_v1_user_v2_descriptor, &m->parent, value, end, depth);
+            break;
+        default:
+            at = weir_wire_take_other(r, &golden_names_v1_user_v2_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message golden_names_v1_user_v2_descriptor = {
     .name = "golden.names.v1.UserV2",
     .file = &names_file,
@@ -203,6 +291,7 @@ const weir_message golden_names_v1_user_v2_descriptor = {
     .unknown = offsetof(golden_names_v1_user_v2, unknown),
     .measure = golden_names_v1_user_v2_measure,
     .write = golden_names_v1_user_v2_write,
+    .read = golden_names_v1_user_v2_read,
 };
 
 static const weir_enum_value golden_names_v1_user_v2_kind_values[] = {
@@ -240,6 +329,25 @@ static uint8_t *golden_names_v1_user_v2_address_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->street);
     return at;
 }
+static const uint8_t *golden_names_v1_user_v2_address_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    golden_names_v1_user_v2_address *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->street);
+            break;
+        default:
+            at = weir_wire_take_other(r, &golden_names_v1_user_v2_address_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message golden_names_v1_user_v2_address_descriptor = {
     .name = "golden.names.v1.UserV2.Address",
     .file = &names_file,
@@ -250,6 +358,7 @@ const weir_message golden_names_v1_user_v2_address_descriptor = {
     .unknown = offsetof(golden_names_v1_user_v2_address, unknown),
     .measure = golden_names_v1_user_v2_address_measure,
     .write = golden_names_v1_user_v2_address_write,
+    .read = golden_names_v1_user_v2_address_read,
 };
 
 static const weir_field golden_names_v1_user_v2_places_entry_fields[] = {
@@ -305,6 +414,22 @@ static uint8_t *golden_names_v1_nothing_write(
     at = weir_wire_put_unknown(w, at, m->unknown);
     return at;
 }
+static const uint8_t *golden_names_v1_nothing_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    golden_names_v1_nothing *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        default:
+            at = weir_wire_take_other(r, &golden_names_v1_nothing_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message golden_names_v1_nothing_descriptor = {
     .name = "golden.names.v1.Nothing",
     .file = &names_file,
@@ -312,6 +437,7 @@ const weir_message golden_names_v1_nothing_descriptor = {
     .unknown = offsetof(golden_names_v1_nothing, unknown),
     .measure = golden_names_v1_nothing_measure,
     .write = golden_names_v1_nothing_write,
+    .read = golden_names_v1_nothing_read,
 };
 
 static const uint8_t names_file_bytes[] = {

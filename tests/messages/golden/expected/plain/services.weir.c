@@ -29,6 +29,25 @@ static uint8_t *golden_rpc_question_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->text);
     return at;
 }
+static const uint8_t *golden_rpc_question_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    golden_rpc_question *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->text);
+            break;
+        default:
+            at = weir_wire_take_other(r, &golden_rpc_question_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message golden_rpc_question_descriptor = {
     .name = "golden.rpc.Question",
     .file = &services_file,
@@ -39,6 +58,7 @@ const weir_message golden_rpc_question_descriptor = {
     .unknown = offsetof(golden_rpc_question, unknown),
     .measure = golden_rpc_question_measure,
     .write = golden_rpc_question_write,
+    .read = golden_rpc_question_read,
 };
 
 static const weir_field golden_rpc_answer_fields[] = {
@@ -65,6 +85,25 @@ static uint8_t *golden_rpc_answer_write(
         at = weir_wire_put_bytes_field(w, at, 10, m->text);
     return at;
 }
+static const uint8_t *golden_rpc_answer_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    golden_rpc_answer *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 10:
+            at = weir_wire_take_string(r, value, end, &m->text);
+            break;
+        default:
+            at = weir_wire_take_other(r, &golden_rpc_answer_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message golden_rpc_answer_descriptor = {
     .name = "golden.rpc.Answer",
     .file = &services_file,
@@ -75,6 +114,7 @@ const weir_message golden_rpc_answer_descriptor = {
     .unknown = offsetof(golden_rpc_answer, unknown),
     .measure = golden_rpc_answer_measure,
     .write = golden_rpc_answer_write,
+    .read = golden_rpc_answer_read,
 };
 
 static const uint8_t services_file_bytes[] = {

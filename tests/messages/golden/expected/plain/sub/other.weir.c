@@ -39,6 +39,26 @@ static uint8_t *sub_other_write(
         at = weir_wire_put_varint_field(w, at, 8, weir_wire_int32(m->value));
     return at;
 }
+static const uint8_t *sub_other_read(
+    weir_wire_reader *r, void *message, const uint8_t *at, const uint8_t *end, unsigned depth)
+{
+    sub_other *m = message;
+    uint64_t wide = 0;
+    uint32_t narrow = 0, tag = 0;
+    (void)m, (void)wide, (void)narrow;
+    while (at && at < end) {
+        const uint8_t *value = weir_wire_read_tag(at, end, &tag);
+        switch (value ? tag : 0) {
+        case 8:
+            at = weir_wire_take_varint(r, value, end, &wide);
+            m->value = (int32_t)(uint32_t)wide;
+            break;
+        default:
+            at = weir_wire_take_other(r, &sub_other_descriptor, message, at, end, depth);
+        }
+    }
+    return at;
+}
 const weir_message sub_other_descriptor = {
     .name = "sub.Other",
     .file = &sub_other_file,
@@ -49,6 +69,7 @@ const weir_message sub_other_descriptor = {
     .unknown = offsetof(sub_other, unknown),
     .measure = sub_other_measure,
     .write = sub_other_write,
+    .read = sub_other_read,
 };
 
 static const uint8_t sub_other_file_bytes[] = {

@@ -89,7 +89,7 @@ static void finish_close(weir_channel *channel)
     weir_connector_free(channel->connector);
     channel->connector = NULL;
     if (channel->thread)
-        weir_loop_quit(channel->loop);
+        weir_latch_down(&channel->closed); /* the last touch: it is freed by who waits */
     else
         free_channel(channel);
 }
@@ -319,11 +319,15 @@ void weir_channel_free(weir_channel *channel)
     if (!channel)
         return;
     weir_loop_thread *thread = channel->thread;
+    if (thread)
+        weir_latch_init(&channel->closed, 1);
     weir_loop_post(channel->loop, &channel->close, on_close);
-    if (thread) {
-        weir_loop_thread_stop(thread);
-        free_channel(channel);
-    }
+    if (!thread)
+        return;
+    weir_latch_wait(&channel->closed);
+    weir_latch_fini(&channel->closed);
+    weir_loop_thread_stop(thread);
+    free_channel(channel);
 }
 
 bool weir__channel_would_deadlock(const weir_channel *channel)

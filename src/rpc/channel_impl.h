@@ -32,6 +32,7 @@ struct weir_channel {
     size_t waiting_count;
     weir_list running; /* calls that have a connection */
     weir_task close;
+    weir_latch closed; /* nothing is left in the thread's loop */
 };
 
 /** What receives the events of a client's call: generated code, unary.c or stream.c. */

@@ -165,6 +165,28 @@ TEST(rpc_loop, a_call_that_is_cancelled_before_it_connects_ends_once)
     assert_string_equal(o.seen, "CANCELLED;");
 }
 
+static void only_note(weir_call *call, const weir_status *status, const void *events, void *user)
+{
+    (void)call;
+    (void)events;
+    note(user, weir_status_name(status->code));
+}
+
+TEST(rpc_loop, a_call_may_be_cancelled_in_the_turn_in_which_its_channel_is_freed)
+{
+    static const weir_client_handler noting = {do_headers, do_reply, do_send_more, only_note};
+    one_loop o;
+    open_loop(&o);
+    assert_ok(
+        weir_call_start(o.channel, &test_methods[CHAT], NULL, &noting, NULL, &o, NULL, &o.id));
+    assert_ok(weir_call_cancel_post(o.id));
+    weir_channel_free(o.channel);
+    assert_ok(weir_loop_run_once(o.loop, 0));
+    assert_string_equal(o.seen, "CANCELLED;");
+    weir_server_stop(o.server, stopped, &o);
+    run_to_end(&o);
+}
+
 typedef void (*done_fn)(const weir_status *status, const text *reply, void *user);
 
 static void thunk(weir_fn done, const weir_status *status, const void *reply, void *user)

@@ -97,7 +97,7 @@ void weir__client_call_end(weir__client_call *call, weir_status_code code, const
 void weir__channel_place(weir_channel *channel, weir__client_call *call);
 /** Whether the calling thread must not wait: it is the one that would be waited for. @thread any */
 bool weir__channel_would_deadlock(const weir_channel *channel);
-/** The call is over. */
+/** The call is over. A second time it touches nothing: the channel may be gone. */
 void weir__channel_forget(weir_channel *channel, weir__client_call *call);
 
 #endif

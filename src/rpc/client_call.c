@@ -27,8 +27,7 @@ static void free_call(weir__client_call *cc)
 static void end_call(weir__client_call *cc, const weir_status *status)
 {
     weir_loop_cancel(cc->call.loop, &cc->expiry);
-    if (!cc->cancelled) /* else it was forgotten then, and the channel may be gone */
-        weir__channel_forget(cc->channel, cc);
+    weir__channel_forget(cc->channel, cc);
     cc->ops->closed(&cc->call, status, cc->user);
     weir__call_unregister(&cc->call);
     free_call(cc);

@@ -39,8 +39,8 @@ class Install(unittest.TestCase):
         # Moved, as packagers do: nothing in it may remember where it was installed or built.
         cls.prefix = first.rename(cls.folder / "moved")
         cls.plugin = cls.prefix / "bin" / "protoc-gen-weir"
-        cls.library_folder = next(cls.prefix.rglob("libweir.so")).parent
-        cls.environment = {**os.environ, "LD_LIBRARY_PATH": str(cls.library_folder)}
+        cls.libdir = next(cls.prefix.rglob("libweir.so")).parent
+        cls.environment = {**os.environ, "LD_LIBRARY_PATH": str(cls.libdir)}
 
     def program_folder(self, name):
         """The examples of the guide, out of the source tree."""
@@ -63,7 +63,7 @@ class Install(unittest.TestCase):
         self.assertEqual(server.wait(LIMIT), 0)
 
     def pkg_config(self, *options):
-        environment = {**os.environ, "PKG_CONFIG_PATH": str(self.library_folder / "pkgconfig")}
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(self.libdir / "pkgconfig")}
         return shlex.split(run("pkg-config", *options, "weir", env=environment))
 
     def assert_pkg_config_builds(self, name, *options):
@@ -85,7 +85,7 @@ class Install(unittest.TestCase):
         libraries = self.pkg_config("--libs", "--static")
         self.assertIn("-lnghttp2", libraries)
         hidden = [path.rename(path.with_name("hidden-" + path.name))
-                  for path in self.library_folder.glob("libweir.so*")]
+                  for path in self.libdir.glob("libweir.so*")]
         try:
             folder = self.assert_pkg_config_builds("static", "--static")
         finally:

@@ -59,7 +59,7 @@ static void on_ready(weir_channel *channel)
     channel->coming = NULL;
     channel->link = link;
     channel->failing = false;
-    weir_loop_cancel(channel->loop, &link->drain);
+    weir_loop_cancel(channel->loop, &link->handshake);
     weir_connector_reset(channel->connector);
 }
 
@@ -126,7 +126,7 @@ static const weir_conn_ops conn_ops = {
 /** Connected, but nothing comes. */
 static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
 {
-    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, drain)->conn, WEIR_ETIMEDOUT);
+    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, handshake)->conn, WEIR_ETIMEDOUT);
 }
 
 static void on_connected(weir_connector *connector WEIR_UNUSED, int fd, void *user)
@@ -148,7 +148,7 @@ static void on_connected(weir_connector *connector WEIR_UNUSED, int fd, void *us
     }
     weir_list_append(&channel->links, &link->node);
     channel->coming = link;
-    weir_loop_after(channel->loop, &link->drain, channel->opts.connect_us, on_silence, NULL);
+    weir_loop_after(channel->loop, &link->handshake, channel->opts.connect_us, on_silence, NULL);
 }
 
 static void on_failed(weir_connector *connector WEIR_UNUSED, weir_err why, int64_t retry_us,

@@ -55,7 +55,7 @@ static void on_close(weir_grpc_call *wire, const weir_status *status, void *user
 static void on_room(weir_grpc *grpc WEIR_UNUSED, void *user)
 {
     weir__link *link = user;
-    if (link->ops->room && link->grpc)
+    if (link->grpc)
         link->ops->room(link);
 }
 
@@ -87,7 +87,6 @@ weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,
     link->ops = ops;
     link->owner = owner;
     link->conn = conn;
-    link->born = weir_loop_now(loop);
     weir_arena_init(&link->scratch, pool, 0);
     weir_err err =
         weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop), opts);
@@ -164,6 +163,7 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
              weir_addr_text(weir_conn_peer(conn), peer),
              why ? weir_err_text(why) : "closed by the peer");
     weir_conn_set_data(conn, NULL);
+    weir_loop_cancel(loop, &link->handshake);
     weir_loop_cancel(loop, &link->drain);
     weir_grpc *grpc = link->grpc;
     link->grpc = NULL;

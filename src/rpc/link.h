@@ -14,7 +14,7 @@ typedef struct weir__link weir__link;
 typedef struct weir__link_ops {
     /** Server: a request begins. NULL at a client. */
     void (*request)(weir__link *link, weir_grpc_call *wire);
-    /** Client: see weir_grpc_ops.on_room. NULL at a server. */
+    /** The peer's SETTINGS have come, or a stream has ended: see weir_grpc_ops.on_room. */
     void (*room)(weir__link *link);
     /** The connection is gone and so are its calls; the link is freed when it returns. */
     void (*down)(weir__link *link, weir_err why);
@@ -25,11 +25,11 @@ struct weir__link {
     void *owner; /* server or channel */
     weir_conn *conn;
     weir_grpc *grpc;
-    weir_arena scratch; /* messages of streams, during their callback */
-    weir_list node;     /* the owner's */
-    weir_timer drain;   /* the owner's */
-    bool ending;        /* close when the output is flushed */
-    weir_time born;
+    weir_arena scratch;   /* messages of streams, during their callback */
+    weir_list node;       /* the owner's */
+    weir_timer handshake; /* the owner's: until the peer has sent its SETTINGS */
+    weir_timer drain;     /* the owner's */
+    bool ending;          /* close when the output is flushed */
 };
 
 /* Callbacks for the connection of a link, which weir_conn_data() names; without one they do

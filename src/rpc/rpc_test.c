@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "rpc_testing.h"
 
@@ -414,6 +416,58 @@ TEST(rpc, a_reader_that_stops_makes_posts_would_block_and_reading_on_frees_them)
     weir_stream_free(stream);
     weir_latch_wait(&s.closed);
     close_fixture(&f);
+}
+
+/* Peers that say nothing. */
+
+static int connect_raw(const char *addr)
+{
+    weir_addr to;
+    assert_ok(weir_addr_parse(&to, addr, NULL));
+    int fd = socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to.storage, to.len), 0);
+    return fd;
+}
+
+TEST(rpc, a_client_that_never_speaks_loses_its_connection)
+{
+    fixture f;
+    open_fixture(&f, &(weir_server_opts){.handshake_us = WEIR_MILLISECONDS(30)});
+    ask(&f, "ann", "hello ann");
+    int fd = connect_raw(f.server.addr);
+    char bytes[256];
+    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+        continue;
+    close(fd);
+    ask(&f, "still here", "hello still here");
+    weir_server_stats stats;
+    weir_server_get_stats(f.server.server, &stats);
+    assert_int_equal(stats.connections, 1);
+    close_fixture(&f);
+}
+
+TEST(rpc, a_server_that_never_speaks_is_unavailable)
+{
+    weir_addr addr;
+    assert_ok(weir_addr_parse(&addr, "127.0.0.1:0", NULL));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr.storage, addr.len), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr.storage, &addr.len), 0);
+    char text_form[WEIR_ADDR_TEXT_MAX];
+    weir_channel *channel =
+        weir_channel_new(weir_addr_text(&addr, text_form),
+                         &(weir_channel_opts){.connect_us = WEIR_MILLISECONDS(30)});
+    weir_arena *mem = weir_arena_new();
+    void *reply;
+    weir_status status =
+        weir_unary_call(channel, &test_methods[UNARY], mem, &(text){0}, &reply, NULL);
+    assert_int_equal(status.code, WEIR_STATUS_UNAVAILABLE);
+    assert_non_null(strstr(weir_status_text(&status), "does not speak HTTP/2"));
+    weir_channel_free(channel);
+    weir_arena_free(mem);
+    close(fd);
 }
 
 /* Stopping. */

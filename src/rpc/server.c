@@ -8,8 +8,9 @@ enum {
 };
 
 /* Between the first GOAWAY and the second, so that calls on their way are still taken. */
-#define DRAIN_NOTICE_US  WEIR_MILLISECONDS(100)
-#define DEFAULT_DRAIN_US WEIR_SECONDS(10)
+#define DRAIN_NOTICE_US      WEIR_MILLISECONDS(100)
+#define DEFAULT_DRAIN_US     WEIR_SECONDS(10)
+#define DEFAULT_HANDSHAKE_US WEIR_SECONDS(20)
 /* What is left of connections after their calls were ended. */
 #define CLOSE_GRACE_US WEIR_SECONDS(1)
 
@@ -22,6 +23,8 @@ weir_server *weir_server_new(const weir_server_opts *opts)
         server->opts = *opts;
     if (!server->opts.drain_us)
         server->opts.drain_us = DEFAULT_DRAIN_US;
+    if (!server->opts.handshake_us)
+        server->opts.handshake_us = DEFAULT_HANDSHAKE_US;
     server->grpc = (weir_grpc_opts){
         .h2 = {.max_streams = server->opts.max_streams,
                .stream_window = server->opts.stream_window,
@@ -104,7 +107,19 @@ static void link_down(weir__link *link, weir_err why WEIR_UNUSED)
         post_idle(server);
 }
 
-static const weir__link_ops link_ops = {.request = weir__server_request, .down = link_down};
+/** Who does not send even the SETTINGS does not keep a connection. */
+static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
+{
+    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, handshake)->conn, WEIR_ETIMEDOUT);
+}
+
+static void link_room(weir__link *link)
+{
+    weir_loop_cancel(weir_conn_loop(link->conn), &link->handshake);
+}
+
+static const weir__link_ops link_ops = {
+    .request = weir__server_request, .room = link_room, .down = link_down};
 
 static void drain_end(weir_timer *timer, void *user WEIR_UNUSED)
 {
@@ -130,6 +145,8 @@ static void conn_up(weir_conn *conn, void *user)
         return;
     }
     atomic_fetch_add(&server->connections, 1);
+    weir_loop_after(weir_conn_loop(conn), &link->handshake, server->opts.handshake_us, on_silence,
+                    NULL);
     if (atomic_load(&server->stopping))
         drain_link(link);
 }

@@ -39,8 +39,8 @@ typedef struct weir_grpc_ops {
     /** The call is over, once; it is gone afterwards. At a server: what was sent, or CANCELLED,
      * DEADLINE_EXCEEDED or UNAVAILABLE when the client, the time or the connection ended it. */
     void (*on_close)(weir_grpc_call *call, const weir_status *status, void *user);
-    /** Client: a new call may fit now, or (weir_grpc_is_open() false) never again here. May be
-     * NULL. */
+    /** The peer's SETTINGS have come, or a stream has ended. At a client a new call may fit now, or
+     * (weir_grpc_is_open() false) never again here. May be NULL. */
     void (*on_room)(weir_grpc *grpc, void *user);
     /** A deadline has passed: there is something for weir_grpc_pull(). May be NULL. */
     void (*on_wake)(weir_grpc *grpc, void *user);

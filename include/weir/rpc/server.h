@@ -23,6 +23,7 @@ typedef struct weir_server_opts {
     size_t send_high_water;     /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
     uint32_t stream_window;     /**< 0: 256 KiB */
     uint32_t header_list_bytes; /**< 0: 16 KiB */
+    int64_t handshake_us;       /**< a client must speak HTTP/2 so long after connecting; 0: 20 s */
     int64_t max_call_us;        /**< a call lasts at most so long, deadline or not; 0: no limit */
     int64_t drain_us;           /**< running calls may finish so long after a stop; 0: 10 s */
 } weir_server_opts;

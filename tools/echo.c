@@ -1,19 +1,19 @@
 /* weir-echo: answers every message with itself, and an HTTP request with a greeting. */
-#include "echo_framing.h"
 #include "options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/net/net.h>
 
 enum {
     HTTP_HEAD_MAX = 16384,
+    MESSAGE_MAX = 1 << 20,
     GRACE_S = 10
 };
 
 struct echo {
-    struct framing framing;
-    bool may_be_http; /* no framing: the first bytes tell */
+    bool raw; /* no codec: the first bytes tell whether it is HTTP */
     weir_loop *loop;
     weir_tcp_server *server;
     bool stopping;
@@ -57,25 +57,15 @@ static void answer_http(weir_conn *conn, weir_buf *in)
 
 /* Echo */
 
-static void answer_messages(const struct echo *echo, weir_conn *conn, weir_buf *in)
+static void answer(const struct echo *echo, weir_conn *conn, weir_buf *in)
 {
-    weir_err err = WEIR_OK;
-    int64_t len = 0;
-    weir_buf message;
-    weir_buf_init(&message, weir_loop_pool(weir_conn_loop(conn)));
-    while (!err && weir_buf_len(in) > 0 && (len = echo->framing.next(&echo->framing, in)) > 0)
-        err = weir_buf_move_len(&message, in, (size_t)len);
-    if (!err && weir_buf_len(&message) > 0)
-        err = weir_conn_send_buf(conn, &message);
-    weir_buf_clear(&message);
-    if (!err && len < 0) {
-        char peer[WEIR_ADDR_TEXT_MAX];
-        WEIR_LOG_WARN("%s: closed: a message is longer than %d bytes",
-                      weir_addr_text(weir_conn_peer(conn), peer), FRAMING_MAX);
-        weir_conn_close(conn);
-    } else if (err && err != WEIR_ECLOSED) {
+    size_t len = weir_buf_len(in);
+    const char *message = echo->raw ? NULL : weir_buf_pullup(in, len);
+    weir_err err = echo->raw ? weir_conn_send_buf(conn, in)
+                   : message ? weir_conn_send_message(conn, weir_str_of(message, len))
+                             : WEIR_ENOMEM;
+    if (err && err != WEIR_ECLOSED)
         weir_conn_abort(conn, err);
-    }
 }
 
 static void on_message(weir_conn *conn, weir_buf *in, void *user)
@@ -83,14 +73,14 @@ static void on_message(weir_conn *conn, weir_buf *in, void *user)
     const struct echo *echo = user;
     if (!weir_conn_data(conn)) {
         char first[4];
-        bool http = echo->may_be_http && weir_buf_peek(in, first, sizeof first) &&
+        bool http = echo->raw && weir_buf_peek(in, first, sizeof first) &&
                     memcmp(first, "GET ", sizeof first) == 0;
         weir_conn_set_data(conn, http ? &speaks_http : &speaks_echo);
     }
     if (weir_conn_data(conn) == &speaks_http)
         answer_http(conn, in);
     else
-        answer_messages(echo, conn, in);
+        answer(echo, conn, in);
 }
 
 /** A peer that does not read its answers is not read from either. */
@@ -171,8 +161,31 @@ static void check_choice(const struct program *program, const char *option, cons
     usage_error(program, "--%s does not know \"%s\"", option, value);
 }
 
+/** "raw", "line", "length", "json" or "fixed:N". @return false: none of these */
+static bool read_codec(const char *text, weir_codec *out)
+{
+    const struct {
+        const char *name;
+        weir_codec codec;
+    } named[] = {{"raw", {WEIR_CODEC_NONE, 0, 0}},
+                 {"line", weir_codec_line(MESSAGE_MAX)},
+                 {"length", weir_codec_prefix(4, MESSAGE_MAX)},
+                 {"json", weir_codec_json(MESSAGE_MAX)}};
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (strcmp(text, named[i].name) == 0) {
+            *out = named[i].codec;
+            return true;
+        }
+    char *end;
+    unsigned long len = strncmp(text, "fixed:", 6) == 0 ? strtoul(text + 6, &end, 10) : 0;
+    if (len == 0 || len > MESSAGE_MAX || text[6] < '1' || text[6] > '9' || *end)
+        return false;
+    *out = weir_codec_fixed(len);
+    return true;
+}
+
 static void check_settings(const struct program *program, const struct settings *s,
-                           struct framing *framing)
+                           weir_codec *codec)
 {
     static const struct {
         const char *known[3], *later[4];
@@ -181,23 +194,23 @@ static void check_settings(const struct program *program, const struct settings 
     check_choice(program, "poller", s->poller, pollers.known, pollers.later);
     check_choice(program, "trigger", s->trigger, triggers.known, triggers.later);
     check_choice(program, "model", s->model, models.known, models.later);
-    if (strcmp(s->codec, "json") == 0)
-        usage_error(program, "--codec json is not supported by this build");
-    if (!framing_read(framing, s->codec))
-        usage_error(program, "--codec takes raw, line, length or fixed:N (1 to %d), not \"%s\"",
-                    FRAMING_MAX, s->codec);
+    if (!read_codec(s->codec, codec))
+        usage_error(program,
+                    "--codec takes raw, line, length, json or fixed:N (1 to %d), not \"%s\"",
+                    MESSAGE_MAX, s->codec);
     weir_addr addr;
     weir_why why;
     if (weir_addr_parse(&addr, s->listen, &why))
         usage_error(program, "--listen: %s", why.text);
 }
 
-static int serve(const struct program *program, struct echo *echo, const struct settings *s)
+static int serve(const struct program *program, struct echo *echo, const struct settings *s,
+                 weir_codec codec)
 {
     const weir_tcp_server_opts opts = {.loops = (unsigned)s->threads,
                                        .single_loop = strcmp(s->model, "single") == 0,
                                        .max_connections = (size_t)s->max_connections,
-                                       .conn.idle_us = s->idle_us};
+                                       .conn = {.codec = codec, .idle_us = s->idle_us}};
     weir_why why = {""};
     weir_err err = weir_log_start(NULL);
     if (err)
@@ -217,7 +230,8 @@ int main(int argc, char **argv)
          1000},
         {"model", "NAME", "multi (default), or single: one loop does everything", OPTION_TEXT,
          &s.model, 0, 0},
-        {"codec", "NAME", "raw (default), line, length or fixed:N", OPTION_TEXT, &s.codec, 0, 0},
+        {"codec", "NAME", "raw (default), line, length, json or fixed:N", OPTION_TEXT, &s.codec, 0,
+         0},
         {"poller", "NAME", "epoll", OPTION_TEXT, &s.poller, 0, 0},
         {"trigger", "NAME", "level", OPTION_TEXT, &s.trigger, 0, 0},
         {"max-connections", "N", "more are closed at once; 0 (default): no limit", OPTION_NUMBER,
@@ -231,8 +245,9 @@ int main(int argc, char **argv)
         .rows = rows,
         .row_count = sizeof rows / sizeof rows[0]};
     struct echo echo = {0};
+    weir_codec codec;
     options_read(&program, argc, argv);
-    check_settings(&program, &s, &echo.framing);
-    echo.may_be_http = strcmp(s.codec, "raw") == 0;
-    return serve(&program, &echo, &s);
+    check_settings(&program, &s, &codec);
+    echo.raw = codec.kind == WEIR_CODEC_NONE;
+    return serve(&program, &echo, &s, codec);
 }

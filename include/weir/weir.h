@@ -3,6 +3,8 @@
 #define WEIR_WEIR_H
 
 #include <weir/base/base.h>
+#include <weir/codec/codec.h>
+#include <weir/codec/grpc.h>
 #include <weir/codec/h2.h>
 #include <weir/codec/message.h>
 #include <weir/codec/metadata.h>

@@ -116,20 +116,29 @@ weir_str weir_buf_front(const weir_buf *buf)
     return weir_str_of(NULL, 0);
 }
 
-bool weir_buf_peek(const weir_buf *buf, void *out, size_t len)
+bool weir_buf_peek_at(const weir_buf *buf, size_t offset, void *out, size_t len)
 {
-    if (len > buf->len)
+    if (offset > buf->len || len > buf->len - offset)
         return false;
     char *to = out;
     for (const weir__buf_block *block = buf->first; len > 0; block = block->next) {
-        size_t part = (size_t)(block->end - block->start);
-        if (part > len)
-            part = len;
-        memcpy(to, block->start, part);
+        size_t have = (size_t)(block->end - block->start);
+        if (offset >= have) {
+            offset -= have;
+            continue;
+        }
+        size_t part = have - offset < len ? have - offset : len;
+        memcpy(to, block->start + offset, part);
+        offset = 0;
         to += part;
         len -= part;
     }
     return true;
+}
+
+bool weir_buf_peek(const weir_buf *buf, void *out, size_t len)
+{
+    return weir_buf_peek_at(buf, 0, out, len);
 }
 
 const char *weir_buf_pullup(weir_buf *buf, size_t len)

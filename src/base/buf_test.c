@@ -406,3 +406,23 @@ TEST(buf, random_steps_agree_with_a_plain_array)
     free(bufs);
     tear_down(&f);
 }
+
+TEST(buf, bytes_are_seen_at_any_offset_across_blocks)
+{
+    weir_buf buf;
+    weir_buf_init(&buf, NULL);
+    for (int i = 0; i < 30000; i++) {
+        uint8_t byte = (uint8_t)(i * 7);
+        assert_ok(weir_buf_append(&buf, &byte, 1));
+    }
+    uint8_t two[2];
+    for (size_t at = 0; at + 2 <= 30000; at++) {
+        assert_true(weir_buf_peek_at(&buf, at, two, 2));
+        assert_int_equal(two[0], (uint8_t)(at * 7));
+        assert_int_equal(two[1], (uint8_t)((at + 1) * 7));
+    }
+    assert_false(weir_buf_peek_at(&buf, 29999, two, 2));
+    assert_false(weir_buf_peek_at(&buf, SIZE_MAX, two, 2));
+    assert_true(weir_buf_peek_at(&buf, 30000, two, 0));
+    weir_buf_clear(&buf);
+}

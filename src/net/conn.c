@@ -75,7 +75,8 @@ void weir__conn_end(weir_conn *conn, weir_err why)
     if (conn->ended)
         return;
     conn->ended = true;
-    conn->why = why;
+    if (!conn->why) /* else a codec has found it already, and the answers were flushed */
+        conn->why = why;
     weir_watcher_stop(&conn->watcher);
     weir_loop_cancel(conn->watcher.loop, &conn->idle);
     weir__conn_expel(conn);
@@ -84,6 +85,7 @@ void weir__conn_end(weir_conn *conn, weir_err why)
 
 static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
 {
+    conn->codec = opts->codec;
     size_t high_water = opts->high_water ? opts->high_water : HIGH_WATER;
     size_t read_max = opts->read_max ? opts->read_max : READ_MAX;
     conn->high_water = (uint32_t)(high_water < HIGH_WATER_MAX ? high_water : HIGH_WATER_MAX);
@@ -221,6 +223,17 @@ weir_err weir_conn_send(weir_conn *conn, const void *bytes, size_t len)
     if (!takes_output(conn))
         return WEIR_ECLOSED;
     weir_err err = weir_buf_append(&conn->out, bytes, len);
+    if (!err)
+        ask(conn);
+    return err;
+}
+
+weir_err weir_conn_send_message(weir_conn *conn, weir_str message)
+{
+    weir_loop_assert(conn->watcher.loop);
+    if (!takes_output(conn))
+        return WEIR_ECLOSED;
+    weir_err err = weir_codec_append(&conn->codec, &conn->out, message);
     if (!err)
         ask(conn);
     return err;

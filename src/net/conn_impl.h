@@ -52,6 +52,8 @@ struct weir_conn {
     bool written;        /* something, since on_written */
     bool over_high;      /* on_high_water was called */
     bool posted;         /* by another thread since the output was last low */
+    weir_codec codec;
+    weir_codec_state found; /* how far `in` was looked at */
     weir_addr peer;
 };
 

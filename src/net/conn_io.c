@@ -27,10 +27,44 @@ void weir__conn_watch(weir_conn *conn)
 
 /* In */
 
+/** Gives the owner the message that was found, without copying it. */
+static weir_err deliver_message(weir_conn *conn, const weir_codec_message *found)
+{
+    weir_buf message;
+    weir_buf_init(&message, conn->in.pool);
+    weir_buf_retrieve(&conn->in, found->skip);
+    weir_err err = weir_buf_move_len(&message, &conn->in, found->len);
+    weir_buf_retrieve(&conn->in, found->total - found->skip - found->len);
+    if (!err)
+        conn->ops->on_message(conn, &message, conn->user);
+    weir_buf_clear(&message);
+    return err;
+}
+
+static void deliver_messages(weir_conn *conn)
+{
+    weir_err err = WEIR_OK;
+    while (!err && !conn->ended && !conn->paused && !conn->close_asked) {
+        weir_codec_message found;
+        err = weir_codec_next(&conn->codec, &conn->found, &conn->in, &found);
+        if (!err)
+            err = deliver_message(conn, &found);
+    }
+    if (err == WEIR_OK || err == WEIR_EAGAIN)
+        return;
+    char peer[WEIR_ADDR_TEXT_MAX];
+    WEIR_LOG_WARN("%s: closing: the next message: %s", weir_addr_text(&conn->peer, peer),
+                  weir_err_text(err));
+    conn->why = err;
+    weir_conn_close(conn);
+}
+
 static void deliver(weir_conn *conn)
 {
     if (conn->close_asked || !conn->ops->on_message)
         weir_buf_clear(&conn->in);
+    else if (conn->codec.kind != WEIR_CODEC_NONE)
+        deliver_messages(conn);
     else
         conn->ops->on_message(conn, &conn->in, conn->user);
 }

@@ -125,6 +125,15 @@ class Framing(unittest.TestCase):
         self.exchange("length", [b"\0\0\0\3abc\0\0", b"\0\0\0\0\0\1x"],
                       b"\0\0\0\3abc\0\0\0\0\0\0\0\1x", b"\0\0\0\2y")
 
+    def test_json_objects_are_messages(self):
+        self.exchange("json", [b'{"a":"}"', b'} {"b":{}}', b'\n{"c"'], b'{"a":"}"}{"b":{}}', b":1")
+
+    def test_what_is_not_json_closes_the_connection(self):
+        with Server("--codec", "json") as server, server.connect() as sock:
+            sock.sendall(b"{} nonsense")
+            self.assertEqual(read_exactly(sock, 2), b"{}")
+            self.assertEqual(sock.recv(1), b"")
+
     def test_a_length_over_the_limit_closes_the_connection_with_a_logged_reason(self):
         server = Server("--codec", "length")
         with server.connect() as sock:
@@ -132,7 +141,7 @@ class Framing(unittest.TestCase):
             self.assertEqual(sock.recv(1), b"")
         status, said = server.stop()
         self.assertEqual(status, 0)
-        self.assertIn("longer than", said)
+        self.assertIn("larger than the limit", said)
 
     def test_a_line_without_an_end_closes_the_connection(self):
         with Server("--codec", "line") as server, server.connect() as sock:
@@ -241,7 +250,7 @@ class CommandLine(unittest.TestCase):
 
     def test_what_this_build_cannot_do_is_said(self):
         for options in (["--poller", "uring"], ["--poller=poll"], ["--trigger=edge"],
-                        ["--model=prefork"], ["--codec=json"]):
+                        ["--model=prefork"]):
             with self.subTest(options=options):
                 result = run(*options)
                 self.check_refused(result, 2)

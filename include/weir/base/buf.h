@@ -50,6 +50,9 @@ WEIR_API weir_str weir_buf_front(const weir_buf *buf);
 /** Copies the first `len` bytes out without taking them. @return false: fewer are there */
 WEIR_API bool weir_buf_peek(const weir_buf *buf, void *out, size_t len);
 
+/** The same from `offset` on. */
+WEIR_API bool weir_buf_peek_at(const weir_buf *buf, size_t offset, void *out, size_t len);
+
 /**
  * The first `len` bytes in one piece, rearranged when they were not.
  * @return NULL: fewer are there, or out of memory. Until the next change.

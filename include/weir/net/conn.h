@@ -8,6 +8,7 @@
 #ifndef WEIR_NET_CONN_H
 #define WEIR_NET_CONN_H
 
+#include <weir/codec/codec.h>
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
 
@@ -37,7 +38,10 @@ typedef enum weir_conn_state {
 typedef struct weir_conn_ops {
     /** Once, first. */
     void (*on_up)(weir_conn *conn, void *user);
-    /** Bytes arrived; take what can be used from `in`, the rest stays for the next time. */
+    /** Bytes arrived; take what can be used from `in`, the rest stays for the next time. With
+     * opts.codec: one whole message, without what the codec puts around it; what is left in `in` is
+     * dropped. A stream that the codec cannot read closes after the output is flushed, and on_down
+     * says WEIR_EMSGSIZE or WEIR_EMALFORMED. */
     void (*on_message)(weir_conn *conn, weir_buf *in, void *user);
     /** The peer has ended its direction. NULL: the connection closes after the output is flushed.
      */
@@ -59,6 +63,7 @@ typedef struct weir_conn_ops {
 
 /** A zeroed field means the default written beside it. */
 typedef struct weir_conn_opts {
+    weir_codec codec;  /**< where messages begin and end; zeroed: bytes as they come */
     size_t high_water; /**< unsent bytes; 0: 1 MiB */
     size_t read_max;   /**< bytes per read; 0: 64 KiB */
     int64_t idle_us;   /**< close after so long without a byte either way; 0: never */
@@ -99,6 +104,12 @@ WEIR_API size_t weir_conn_unsent(const weir_conn *conn);
  * @errors WEIR_ECLOSED: closed, or weir_conn_close() was called. WEIR_ENOMEM: nothing was queued.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send(weir_conn *conn, const void *bytes, size_t len);
+
+/**
+ * Queues a copy with what the connection's codec puts around it.
+ * @errors as weir_conn_send() and weir_codec_append()
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_message(weir_conn *conn, weir_str message);
 
 /** Moves all of `bytes` (of the loop's pool) to the output without copying. Errors as above. */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes);

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """weir-chatd with weir's own client and with Python's gRPC: chat_test.py BIN_FOLDER [unittest options]"""
+import atexit
 import os
 import queue
 import re
@@ -28,8 +29,14 @@ class Process:
     def __init__(self, *args, stdin=None):
         self.proc = subprocess.Popen([os.path.join(BIN, args[0]), *args[1:]], stdin=stdin,
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self._end)  # also a stopped one, when a check has failed
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
+
+    def _end(self):
+        if self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
 
     def _read(self):
         for line in self.proc.stdout:

@@ -3,9 +3,7 @@
  * itself and comes here for the rest. */
 #include "message_impl.h"
 
-typedef weir_wire_reader decoder;
-
-static const uint8_t *decode_message(decoder *d, const weir_message *type, char *message,
+static const uint8_t *decode_message(weir_wire_reader *r, const weir_message *type, char *message,
                                      const uint8_t *at, const uint8_t *end, unsigned depth);
 
 const uint8_t *weir_wire_take_fail(weir_wire_reader *r, weir_err err)
@@ -14,23 +12,11 @@ const uint8_t *weir_wire_take_fail(weir_wire_reader *r, weir_err err)
     return NULL;
 }
 
-static const uint8_t *read_varint(decoder *d, const uint8_t *at, const uint8_t *end, uint64_t *out)
-{
-    at = weir_wire_read_varint(at, end, out);
-    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
-}
-
-static const uint8_t *read_tag(decoder *d, const uint8_t *at, const uint8_t *end, uint32_t *out)
+static const uint8_t *read_tag(weir_wire_reader *r, const uint8_t *at, const uint8_t *end,
+                               uint32_t *out)
 {
     at = weir_wire_read_tag(at, end, out);
-    return WEIR_LIKELY(at && *out >> 3) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
-}
-
-/** A length and as many bytes. */
-static const uint8_t *read_view(decoder *d, const uint8_t *at, const uint8_t *end, weir_str *out)
-{
-    at = weir_wire_read_view(at, end, out);
-    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at && *out >> 3) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
 }
 
 /* Arrays have room for a power of two of items, at least four: so the length tells the room. */
@@ -43,14 +29,14 @@ static size_t array_room(size_t len)
 }
 
 /** Appends `count` items, not cleared, to the array at `where`. */
-static void *array_push(decoder *d, void *where, size_t size, size_t count)
+static void *array_push(weir_wire_reader *r, void *where, size_t size, size_t count)
 {
     array a = array_load(where);
     size_t need = a.len + count, room = array_room(need);
     if (room > array_room(a.len)) {
-        char *items = room <= SIZE_MAX / size ? weir_arena_alloc(d->mem, room * size) : NULL;
+        char *items = room <= SIZE_MAX / size ? weir_arena_alloc(r->mem, room * size) : NULL;
         if (!items) {
-            d->err = WEIR_ENOMEM;
+            r->err = WEIR_ENOMEM;
             return NULL;
         }
         if (a.len)
@@ -65,51 +51,51 @@ static void *array_push(decoder *d, void *where, size_t size, size_t count)
 
 /* Unknown fields. */
 
-static const uint8_t *skip_group(decoder *d, uint32_t number, const uint8_t *at, const uint8_t *end,
-                                 unsigned depth);
+static const uint8_t *skip_group(weir_wire_reader *r, uint32_t number, const uint8_t *at,
+                                 const uint8_t *end, unsigned depth);
 
 /** Over a field's value. */
-static const uint8_t *skip_value(decoder *d, uint32_t tag, const uint8_t *at, const uint8_t *end,
-                                 unsigned depth)
+static const uint8_t *skip_value(weir_wire_reader *r, uint32_t tag, const uint8_t *at,
+                                 const uint8_t *end, unsigned depth)
 {
     uint64_t value;
     weir_str view;
     switch (tag & 7) {
     case WEIR_WIRE_VARINT:
-        return read_varint(d, at, end, &value);
+        return weir_wire_take_varint(r, at, end, &value);
     case WEIR_WIRE_FIXED64:
-        return end - at >= 8 ? at + 8 : weir_wire_take_fail(d, WEIR_EMALFORMED);
+        return end - at >= 8 ? at + 8 : weir_wire_take_fail(r, WEIR_EMALFORMED);
     case WEIR_WIRE_BYTES:
-        return read_view(d, at, end, &view);
+        return weir_wire_take_bytes(r, at, end, &view);
     case WEIR_WIRE_GROUP:
-        return skip_group(d, tag >> 3, at, end, depth);
+        return skip_group(r, tag >> 3, at, end, depth);
     case WEIR_WIRE_FIXED32:
-        return end - at >= 4 ? at + 4 : weir_wire_take_fail(d, WEIR_EMALFORMED);
+        return end - at >= 4 ? at + 4 : weir_wire_take_fail(r, WEIR_EMALFORMED);
     default:
-        return weir_wire_take_fail(d, WEIR_EMALFORMED);
+        return weir_wire_take_fail(r, WEIR_EMALFORMED);
     }
 }
 
-static const uint8_t *skip_group(decoder *d, uint32_t number, const uint8_t *at, const uint8_t *end,
-                                 unsigned depth)
+static const uint8_t *skip_group(weir_wire_reader *r, uint32_t number, const uint8_t *at,
+                                 const uint8_t *end, unsigned depth)
 {
     if (depth == 0)
-        return weir_wire_take_fail(d, WEIR_EDEPTH);
+        return weir_wire_take_fail(r, WEIR_EDEPTH);
     for (;;) {
         uint32_t tag;
-        at = read_tag(d, at, end, &tag);
+        at = read_tag(r, at, end, &tag);
         if (!at)
             return NULL;
         if (tag == (number << 3 | WEIR_WIRE_GROUP_END))
             return at;
-        at = skip_value(d, tag, at, end, depth - 1);
+        at = skip_value(r, tag, at, end, depth - 1);
         if (!at)
             return NULL;
     }
 }
 
 /** Neighbours become one run. */
-static bool keep_run(decoder *d, void *unknown, const uint8_t *start, const uint8_t *end)
+static bool keep_run(weir_wire_reader *r, void *unknown, const uint8_t *start, const uint8_t *end)
 {
     array runs = array_load(unknown);
     weir_str *last = runs.len ? (weir_str *)(void *)runs.items + (runs.len - 1) : NULL;
@@ -117,19 +103,19 @@ static bool keep_run(decoder *d, void *unknown, const uint8_t *start, const uint
         last->len += (size_t)(end - start);
         return true;
     }
-    weir_str *run = array_push(d, unknown, sizeof *run, 1);
+    weir_str *run = array_push(r, unknown, sizeof *run, 1);
     if (run)
         *run = weir_str_of(start, (size_t)(end - start));
     return run != NULL;
 }
 
 /** Keeps the field that begins at `start`, except in map entries, which have no place for it. */
-static const uint8_t *decode_unknown(decoder *d, const weir_message *type, char *message,
+static const uint8_t *decode_unknown(weir_wire_reader *r, const weir_message *type, char *message,
                                      uint32_t tag, const uint8_t *start, const uint8_t *at,
                                      const uint8_t *end, unsigned depth)
 {
-    at = skip_value(d, tag, at, end, depth);
-    if (at && !type->map_entry && !keep_run(d, message + type->unknown, start, at))
+    at = skip_value(r, tag, at, end, depth);
+    if (at && !type->map_entry && !keep_run(r, message + type->unknown, start, at))
         return NULL;
     return at;
 }
@@ -161,39 +147,39 @@ const uint8_t *weir_wire_take_string(weir_wire_reader *r, const uint8_t *at, con
     return at;
 }
 
-static const uint8_t *decode_string(decoder *d, void *value, const uint8_t *at, const uint8_t *end,
-                                    bool utf8)
+static const uint8_t *decode_string(weir_wire_reader *r, void *value, const uint8_t *at,
+                                    const uint8_t *end, bool utf8)
 {
     weir_str view = {NULL, 0};
-    at = utf8 ? weir_wire_take_string(d, at, end, &view) : weir_wire_take_bytes(d, at, end, &view);
+    at = utf8 ? weir_wire_take_string(r, at, end, &view) : weir_wire_take_bytes(r, at, end, &view);
     memcpy(value, &view, sizeof view);
     return at;
 }
 
 /** Merges a length and a message into the struct `message`. */
-static const uint8_t *decode_nested(decoder *d, const weir_message *type, void *message,
+static const uint8_t *decode_nested(weir_wire_reader *r, const weir_message *type, void *message,
                                     const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     weir_str view = {NULL, 0};
-    at = read_view(d, at, end, &view);
+    at = weir_wire_take_bytes(r, at, end, &view);
     if (!at)
         return NULL;
     if (depth == 0)
-        return weir_wire_take_fail(d, WEIR_EDEPTH);
-    return decode_message(d, type, message, at - view.len, at, depth - 1);
+        return weir_wire_take_fail(r, WEIR_EDEPTH);
+    return decode_message(r, type, message, at - view.len, at, depth - 1);
 }
 
-const uint8_t *weir_wire_take_child(weir_wire_reader *d, const weir_message *type, void *value,
+const uint8_t *weir_wire_take_child(weir_wire_reader *r, const weir_message *type, void *value,
                                     const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     void *child = pointer_load(value);
     if (!child) {
-        child = weir_arena_zalloc(d->mem, type->size);
+        child = weir_arena_zalloc(r->mem, type->size);
         if (!child)
-            return weir_wire_take_fail(d, WEIR_ENOMEM);
+            return weir_wire_take_fail(r, WEIR_ENOMEM);
         memcpy(value, &child, sizeof child);
     }
-    return decode_nested(d, type, child, at, end, depth);
+    return decode_nested(r, type, child, at, end, depth);
 }
 
 static void store_varint(unsigned kind, void *value, uint64_t varint)
@@ -222,8 +208,8 @@ static void store_varint(unsigned kind, void *value, uint64_t varint)
 }
 
 /** A value without a length: varint or of fixed width. */
-static const uint8_t *decode_number(decoder *d, unsigned kind, void *value, const uint8_t *at,
-                                    const uint8_t *end)
+static const uint8_t *decode_number(weir_wire_reader *r, unsigned kind, void *value,
+                                    const uint8_t *at, const uint8_t *end)
 {
     uint64_t wide;
     uint32_t narrow;
@@ -244,37 +230,37 @@ static const uint8_t *decode_number(decoder *d, unsigned kind, void *value, cons
             store_varint(kind, value, wide);
         break;
     }
-    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(d, WEIR_EMALFORMED);
+    return WEIR_LIKELY(at != NULL) ? at : weir_wire_take_fail(r, WEIR_EMALFORMED);
 }
 
 /** One value of a field that is not in an array. */
-static const uint8_t *decode_value(decoder *d, const weir_field *field, void *value,
+static const uint8_t *decode_value(weir_wire_reader *r, const weir_field *field, void *value,
                                    const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     switch (field->kind) {
     case WEIR_KIND_STRING:
     case WEIR_KIND_BYTES:
-        return decode_string(d, value, at, end, field->kind == WEIR_KIND_STRING);
+        return decode_string(r, value, at, end, field->kind == WEIR_KIND_STRING);
     case WEIR_KIND_MESSAGE:
-        return weir_wire_take_child(d, field->type.message, value, at, end, depth);
+        return weir_wire_take_child(r, field->type.message, value, at, end, depth);
     default:
-        return decode_number(d, field->kind, value, at, end);
+        return decode_number(r, field->kind, value, at, end);
     }
 }
 
 /* Fields. */
 
-static const uint8_t *decode_item(decoder *d, const weir_field *field, void *where,
+static const uint8_t *decode_item(weir_wire_reader *r, const weir_field *field, void *where,
                                   const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     size_t size = item_size(field);
-    void *item = array_push(d, where, size, 1);
+    void *item = array_push(r, where, size, 1);
     if (!item)
         return NULL;
     if (field->kind != WEIR_KIND_MESSAGE)
-        return decode_value(d, field, item, at, end, depth);
+        return decode_value(r, field, item, at, end, depth);
     memset(item, 0, size);
-    return decode_nested(d, field->type.message, item, at, end, depth);
+    return decode_nested(r, field->type.message, item, at, end, depth);
 }
 
 /** How many packed values the bytes hold: a varint ends at each byte without the top bit. */
@@ -289,41 +275,41 @@ static size_t count_packed(unsigned kind, weir_str bytes)
 }
 
 /** Room is taken for the values that are really there, whatever the length says. */
-static const uint8_t *decode_packed(decoder *d, unsigned kind, void *where, const uint8_t *at,
-                                    const uint8_t *end)
+static const uint8_t *decode_packed(weir_wire_reader *r, unsigned kind, void *where,
+                                    const uint8_t *at, const uint8_t *end)
 {
     weir_str bytes;
-    end = read_view(d, at, end, &bytes);
+    end = weir_wire_take_bytes(r, at, end, &bytes);
     if (!end)
         return NULL;
     at = end - bytes.len;
     size_t size = value_size(kind), count = count_packed(kind, bytes);
-    char *item = count ? array_push(d, where, size, count) : NULL;
+    char *item = count ? array_push(r, where, size, count) : NULL;
     if (count && !item)
         return NULL;
     for (; count > 0 && at; count--, item += size)
-        at = decode_number(d, kind, item, at, end);
+        at = decode_number(r, kind, item, at, end);
     if (at && at != end)
-        return weir_wire_take_fail(d, WEIR_EMALFORMED);
+        return weir_wire_take_fail(r, WEIR_EMALFORMED);
     return at;
 }
 
-static const uint8_t *decode_entry(decoder *d, const weir_field *field, void *where,
+static const uint8_t *decode_entry(weir_wire_reader *r, const weir_field *field, void *where,
                                    const uint8_t *at, const uint8_t *end, unsigned depth)
 {
-    at = decode_item(d, field, where, at, end, depth);
+    at = decode_item(r, field, where, at, end, depth);
     if (!at)
         return NULL;
     array entries = array_load(where);
-    d->maps |= entries.len > 1;
+    r->maps |= entries.len > 1;
     const weir_message *type = field->type.message;
     const weir_field *value = &type->fields[1];
     char *slot = entries.items + (entries.len - 1) * type->size + value->offset;
     if (value->kind != WEIR_KIND_MESSAGE || pointer_load(slot))
         return at;
-    void *empty = weir_arena_zalloc(d->mem, value->type.message->size);
+    void *empty = weir_arena_zalloc(r->mem, value->type.message->size);
     if (!empty)
-        return weir_wire_take_fail(d, WEIR_ENOMEM);
+        return weir_wire_take_fail(r, WEIR_ENOMEM);
     memcpy(slot, &empty, sizeof empty);
     return at;
 }
@@ -347,59 +333,59 @@ static bool wire_fits(const weir_field *field, uint32_t wire)
             (field->shape == WEIR_SHAPE_REPEATED || field->shape == WEIR_SHAPE_PACKED));
 }
 
-const uint8_t *weir_wire_take_items(weir_wire_reader *d, const weir_field *field, void *message,
+const uint8_t *weir_wire_take_items(weir_wire_reader *r, const weir_field *field, void *message,
                                     uint32_t wire, const uint8_t *at, const uint8_t *end,
                                     unsigned depth)
 {
     char *value = (char *)message + field->offset;
     if (field->shape == WEIR_SHAPE_MAP)
-        return decode_entry(d, field, value, at, end, depth);
+        return decode_entry(r, field, value, at, end, depth);
     if (wire == WEIR_WIRE_BYTES && wire_type_of(field->kind) != WEIR_WIRE_BYTES)
-        return decode_packed(d, field->kind, value, at, end);
-    return decode_item(d, field, value, at, end, depth);
+        return decode_packed(r, field->kind, value, at, end);
+    return decode_item(r, field, value, at, end, depth);
 }
 
-static const uint8_t *decode_field(decoder *d, const weir_field *field, char *message,
+static const uint8_t *decode_field(weir_wire_reader *r, const weir_field *field, char *message,
                                    uint32_t wire, const uint8_t *at, const uint8_t *end,
                                    unsigned depth)
 {
     if (is_array(field))
-        return weir_wire_take_items(d, field, message, wire, at, end, depth);
+        return weir_wire_take_items(r, field, message, wire, at, end, depth);
     if (field->shape == WEIR_SHAPE_ONEOF)
         weir_wire_choose(field, message);
     else if (field->shape == WEIR_SHAPE_OPTIONAL)
         message[field->has] = 1;
-    return decode_value(d, field, message + field->offset, at, end, depth);
+    return decode_value(r, field, message + field->offset, at, end, depth);
 }
 
-const uint8_t *weir_wire_take_other(weir_wire_reader *d, const weir_message *type, void *message,
+const uint8_t *weir_wire_take_other(weir_wire_reader *r, const weir_message *type, void *message,
                                     const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     const uint8_t *start = at;
     uint32_t tag;
-    at = read_tag(d, at, end, &tag);
+    at = read_tag(r, at, end, &tag);
     if (!at)
         return NULL;
     const weir_field *field = find_field(type, tag >> 3);
     if (WEIR_LIKELY(field && wire_fits(field, tag & 7)))
-        return decode_field(d, field, message, tag & 7, at, end, depth);
-    return decode_unknown(d, type, message, tag, start, at, end, depth);
+        return decode_field(r, field, message, tag & 7, at, end, depth);
+    return decode_unknown(r, type, message, tag, start, at, end, depth);
 }
 
-static const uint8_t *decode_message(decoder *d, const weir_message *type, char *message,
+static const uint8_t *decode_message(weir_wire_reader *r, const weir_message *type, char *message,
                                      const uint8_t *at, const uint8_t *end, unsigned depth)
 {
     if (type->read)
-        return type->read(d, message, at, end, depth);
+        return type->read(r, message, at, end, depth);
     while (at && at < end)
-        at = weir_wire_take_other(d, type, message, at, end, depth);
+        at = weir_wire_take_other(r, type, message, at, end, depth);
     return at;
 }
 
 weir_err weir_message_decode(const weir_message *type, void **out, weir_arena *mem, weir_str bytes,
                              unsigned flags)
 {
-    decoder d = {.mem = mem};
+    weir_wire_reader r = {.mem = mem};
     if ((flags & WEIR_DECODE_COPY) && bytes.len) {
         bytes = weir_arena_copy(mem, bytes);
         if (!bytes.ptr)
@@ -409,9 +395,9 @@ weir_err weir_message_decode(const weir_message *type, void **out, weir_arena *m
     if (!message)
         return WEIR_ENOMEM;
     const uint8_t *at = (const uint8_t *)bytes.ptr;
-    if (bytes.len && !decode_message(&d, type, message, at, at + bytes.len, WEIR_MESSAGE_DEPTH_MAX))
-        return d.err;
-    if (d.maps && !weir__message_tidy_maps(type, message, mem))
+    if (bytes.len && !decode_message(&r, type, message, at, at + bytes.len, WEIR_MESSAGE_DEPTH_MAX))
+        return r.err;
+    if (r.maps && !weir__message_tidy_maps(type, message, mem))
         return WEIR_ENOMEM;
     *out = message;
     return WEIR_OK;

@@ -249,12 +249,33 @@ class ChatTest(unittest.TestCase):
         cli = Process("weir-chat", "--server", addr, "subscribe", "x")
         cli.wait_line(r"\[welcome\]")
         server.proc.send_signal(signal.SIGTERM)
-        server.proc.send_signal(signal.SIGTERM)
-        self.assertIn(server.proc.wait(timeout=LIMIT), (0, 128 + signal.SIGTERM))
+        self.assertEqual(server.proc.wait(timeout=LIMIT), 0)
         self.assertEqual(cli.proc.wait(timeout=LIMIT), 1)
-        self.assertIn("UNAVAILABLE", cli.proc.stderr.read())
+        self.assertIn("UNAVAILABLE: the server is shutting down", cli.proc.stderr.read())
         cli.stop()
         server.stop()
+
+    def test_a_second_signal_stops_at_once(self):
+        server = Process("weir-chatd", "--port", "0")
+        addr = server.wait_line(r"^listening on (\S+)$").group(1)
+        cli = Process("weir-chat", "--server", addr, "subscribe", "x")
+        cli.wait_line(r"\[welcome\]")
+        server.proc.send_signal(signal.SIGINT)
+        wait_until(lambda: self.refuses(addr), "the end of listening")
+        server.proc.send_signal(signal.SIGINT)
+        self.assertEqual(server.proc.wait(timeout=LIMIT), 128 + signal.SIGINT)
+        self.assertEqual(cli.proc.wait(timeout=LIMIT), 1)
+        cli.stop()
+        server.stop()
+
+    @staticmethod
+    def refuses(addr):
+        host, port = addr.rsplit(":", 1)
+        try:
+            socket.create_connection((host, int(port)), timeout=LIMIT).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
 
 class CommandLineTest(unittest.TestCase):

@@ -10,6 +10,9 @@ enum {
     STORED_MESSAGES = 10000
 };
 
+/* Subscriptions have no end of their own: waiting longer for them would only delay the stop. */
+#define DRAIN_US WEIR_SECONDS(1)
+
 typedef struct options {
     const char *listen;
     unsigned threads;
@@ -218,7 +221,8 @@ static weir_err prepare(daemon_state *state, weir_signals **signals)
         err = store_memory_open(&state->app.store, STORED_MESSAGES);
     if (err)
         return err;
-    state->server = weir_server_new(&(weir_server_opts){.loops = state->opts->threads});
+    state->server =
+        weir_server_new(&(weir_server_opts){.loops = state->opts->threads, .drain_us = DRAIN_US});
     if (!state->server)
         return WEIR_ENOMEM;
     err = notify_serve(state->server, &state->app);

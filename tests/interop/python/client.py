@@ -280,7 +280,7 @@ def main():
     parser.add_argument("--server_host", default="127.0.0.1")
     parser.add_argument("--server_port", type=int, required=True)
     parser.add_argument("--test_case", choices=CASES, required=True)
-    parser.add_argument("--timeout", type=float, default=30, help="seconds, of each call")
+    parser.add_argument("--timeout", type=float, default=20, help="seconds, of each call")
     options = parser.parse_args()
 
     with grpc.insecure_channel(f"{options.server_host}:{options.server_port}") as channel:

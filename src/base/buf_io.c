@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <unistd.h>
 
 enum {
     READ_BLOCKS = 4,
@@ -64,7 +65,8 @@ ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
         errno = max == 0 ? EINVAL : ENOMEM;
         return -1;
     }
-    ssize_t got = readv(fd, iov, used + count);
+    ssize_t got =
+        used + count == 1 ? read(fd, iov->iov_base, iov->iov_len) : readv(fd, iov, used + count);
     int saved = errno;
     keep_read(buf, got > 0 ? (size_t)got : 0, iov, used, blocks, count);
     errno = saved;

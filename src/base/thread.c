@@ -1,6 +1,7 @@
 #include <weir/base/thread.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,14 @@ int weir_thread_id(void)
         cached_id = (int)syscall(SYS_gettid);
     }
     return cached_id;
+}
+
+unsigned weir_thread_cpus(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? (unsigned)count : 1;
 }
 
 struct weir_thread {

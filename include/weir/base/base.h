@@ -15,5 +15,6 @@
 #include <weir/base/thread.h>
 #include <weir/base/time.h>
 #include <weir/base/timers.h>
+#include <weir/base/workers.h>
 
 #endif

@@ -16,6 +16,9 @@ WEIR_BEGIN_DECLS
 /** The kernel's id of this thread, cached; right again in a forked child. @thread any */
 WEIR_API int weir_thread_id(void);
 
+/** CPUs that this process may run on, at least 1. @thread any */
+WEIR_API unsigned weir_thread_cpus(void);
+
 typedef void (*weir_thread_fn)(void *user);
 
 typedef struct weir_thread weir_thread;

@@ -23,10 +23,12 @@ function(weir_layer name)
   set_property(GLOBAL PROPERTY WEIR_LAYER_LIBRARIES_${name} ${ARG_LIBRARIES})
 endfunction()
 
-# weir_layer_test(LAYER file_test.c [LIBRARIES target...] [SOURCES more.c...] [LABELS label...])
-# One executable per test file, linked with that layer and those below it only.
+# weir_layer_test(LAYER file_test.c [LIBRARIES target...] [SOURCES more.c...] [LABELS label...]
+#                 [POLLERS name...])
+# One executable per test file, linked with that layer and those below it only. With pollers it runs
+# once more for each of them, which it finds in WEIR_TEST_POLLER.
 function(weir_layer_test layer file)
-  cmake_parse_arguments(ARG "" "" "LIBRARIES;SOURCES;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LIBRARIES;SOURCES;LABELS;POLLERS" ${ARGN})
   if(NOT WEIR_TESTS)
     return()
   endif()
@@ -47,7 +49,13 @@ function(weir_layer_test layer file)
     endif()
   endforeach()
   add_test(NAME ${layer}.${test} COMMAND ${target})
-  set_tests_properties(${layer}.${test} PROPERTIES LABELS "unit;${layer};${ARG_LABELS}" TIMEOUT 300)
+  set(names ${layer}.${test})
+  foreach(poller IN LISTS ARG_POLLERS)
+    add_test(NAME ${layer}.${test}.${poller} COMMAND ${target})
+    set_tests_properties(${layer}.${test}.${poller} PROPERTIES ENVIRONMENT WEIR_TEST_POLLER=${poller})
+    list(APPEND names ${layer}.${test}.${poller})
+  endforeach()
+  set_tests_properties(${names} PROPERTIES LABELS "unit;${layer};${ARG_LABELS}" TIMEOUT 300)
 endfunction()
 
 # weir_fuzzer(LAYER file_fuzz.c): libFuzzer when the fuzz preset is on; in every other build the same

@@ -1,4 +1,5 @@
 #include "conn_impl.h"
+#include "loop_impl.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,16 +12,20 @@ enum {
     READ_MAX = 64 << 10
 };
 
-/* The peer's address takes a third; what is left fits six cache lines. */
-_Static_assert(sizeof(weir_conn) <= 512, "idle connections cost memory");
+/* With its slot an idle connection stays under half a kilobyte. */
+_Static_assert(sizeof(weir_conn) <= 448, "idle connections cost memory");
 
 /* Opening and ending */
 
-static void set_options(int fd, const weir_addr *peer, const weir_conn_opts *opts)
+static bool is_tcp(const weir_conn *conn)
 {
-    int on = 1;
-    sa_family_t family = peer->storage.ss_family;
-    if (family != AF_INET && family != AF_INET6)
+    return conn->peer.sin6_family == AF_INET || conn->peer.sin6_family == AF_INET6;
+}
+
+static void set_options(const weir_conn *conn, const weir_conn_opts *opts)
+{
+    int on = 1, fd = conn->watcher.fd;
+    if (!is_tcp(conn))
         return;
     /* Neither is worth losing the connection for. */
     if (!opts->delay)
@@ -40,6 +45,17 @@ static void check_idle(weir_timer *timer, void *user)
         weir_loop_after(loop, timer, left_us, check_idle, conn);
 }
 
+static void linger_over(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    weir__conn_end(user, WEIR_OK);
+}
+
+void weir__conn_start_linger(weir_conn *conn)
+{
+    conn->lingering = true;
+    weir_loop_after(conn->watcher.loop, &conn->idle, conn->linger_us, linger_over, conn);
+}
+
 static void destroy(weir_conn *conn)
 {
     weir_pool *pool = weir_loop_pool(conn->watcher.loop);
@@ -52,13 +68,14 @@ static void destroy(weir_conn *conn)
 static void finish(weir_conn *conn)
 {
     weir__conn_group *group = conn->group;
+    weir_addr peer = weir_conn_peer(conn);
     if (conn->ops->on_down)
         conn->ops->on_down(conn, conn->why, conn->user);
     weir_list_remove(&conn->node);
     weir_loop_undefer(conn->watcher.loop, &conn->turn);
     destroy(conn);
     if (group && group->on_left)
-        group->on_left(group);
+        group->on_left(group, &peer);
 }
 
 static void end_of_turn(weir_deferred *work)
@@ -91,6 +108,24 @@ static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
     conn->high_water = (uint32_t)(high_water < HIGH_WATER_MAX ? high_water : HIGH_WATER_MAX);
     conn->read_max = (uint32_t)(read_max < HIGH_WATER_MAX ? read_max : HIGH_WATER_MAX);
     conn->idle_us = opts->idle_us;
+    conn->linger_us = opts->linger_us;
+}
+
+/** Of another family than these two nothing is kept. */
+static void keep_peer(weir_conn *conn, const weir_addr *peer)
+{
+    sa_family_t family = peer->storage.ss_family;
+    conn->peer.sin6_family = family;
+    if (family == AF_INET || family == AF_INET6)
+        memcpy(&conn->peer, &peer->storage, sizeof conn->peer);
+}
+
+static weir_addr ask_peer(int fd)
+{
+    weir_addr peer = {.len = sizeof peer.storage};
+    if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.len) != 0)
+        peer.len = 0;
+    return peer;
 }
 
 static weir_conn *make(weir_loop *loop, int fd, const weir_addr *peer)
@@ -103,13 +138,13 @@ static weir_conn *make(weir_loop *loop, int fd, const weir_addr *peer)
     weir_buf_init(&conn->in, pool);
     weir_buf_init(&conn->out, pool);
     weir_watcher_init(&conn->watcher, loop, fd, weir__conn_ready, conn);
+    conn->watcher.edge = weir__loop_has_edges(loop);
     conn->turn.fn = end_of_turn;
     if (peer) {
-        conn->peer = *peer;
+        keep_peer(conn, peer);
     } else {
-        conn->peer.len = sizeof conn->peer.storage;
-        if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.len) != 0)
-            conn->peer.len = 0;
+        weir_addr asked = ask_peer(fd);
+        keep_peer(conn, &asked);
     }
     return conn;
 }
@@ -120,7 +155,8 @@ static weir_err enter_loop(weir_conn *conn)
     weir_err err = weir__conn_enrol(conn);
     if (err)
         return err;
-    err = weir_watcher_want(&conn->watcher, WEIR_READABLE);
+    err = weir_watcher_want(&conn->watcher,
+                            conn->watcher.edge ? WEIR_READABLE | WEIR_WRITABLE : WEIR_READABLE);
     if (err)
         weir__conn_expel(conn);
     return err;
@@ -146,7 +182,7 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
         destroy(conn);
         return err;
     }
-    set_options(fd, &conn->peer, opts);
+    set_options(conn, opts);
     conn->group = group;
     if (group)
         weir_list_append(&group->conns, &conn->node);
@@ -185,9 +221,20 @@ weir_conn_state weir_conn_get_state(const weir_conn *conn)
                                                                          : WEIR_CONN_CONNECTED;
 }
 
-const weir_addr *weir_conn_peer(const weir_conn *conn)
+weir_addr weir_conn_peer(const weir_conn *conn)
 {
-    return &conn->peer;
+    if (!is_tcp(conn))
+        return ask_peer(conn->watcher.fd);
+    weir_addr peer = {.len = conn->peer.sin6_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                               : sizeof(struct sockaddr_in6)};
+    memcpy(&peer.storage, &conn->peer, sizeof conn->peer);
+    return peer;
+}
+
+const char *weir_conn_peer_text(const weir_conn *conn, char out[WEIR_ADDR_TEXT_MAX])
+{
+    weir_addr peer = weir_conn_peer(conn);
+    return weir_addr_text(&peer, out);
 }
 
 void weir_conn_set_data(weir_conn *conn, void *data)
@@ -269,11 +316,12 @@ void weir_conn_pause(weir_conn *conn)
 void weir_conn_resume(weir_conn *conn)
 {
     weir_loop_assert(conn->watcher.loop);
-    if (conn->ended || !conn->paused)
+    if (conn->ended)
         return;
     conn->paused = false;
     conn->message_asked = weir_buf_len(&conn->in) > 0;
     weir__conn_watch(conn);
+    weir__conn_read_on(conn);
     ask(conn);
 }
 
@@ -295,6 +343,7 @@ void weir_conn_close(weir_conn *conn)
     conn->paused = false;
     weir__conn_expel(conn);
     weir__conn_watch(conn);
+    weir__conn_read_on(conn);
     ask(conn);
 }
 

@@ -10,6 +10,7 @@
 #ifndef WEIR_NET_CONN_IMPL_H
 #define WEIR_NET_CONN_IMPL_H
 
+#include <netinet/in.h>
 #include <weir/net/conn.h>
 #include <weir/net/watcher.h>
 
@@ -17,7 +18,8 @@
 typedef struct weir__conn_group weir__conn_group;
 struct weir__conn_group {
     weir_list conns;
-    void (*on_left)(weir__conn_group *group); /* after a connection's on_down */
+    /* After a connection's on_down, when its memory is gone. */
+    void (*on_left)(weir__conn_group *group, const weir_addr *peer);
 };
 
 struct weir_conn {
@@ -34,6 +36,7 @@ struct weir_conn {
     weir_conn_id id;
     weir_time active; /* when a byte last went either way */
     int64_t idle_us;
+    int64_t linger_us;
     uint32_t high_water;
     uint32_t read_max;
     uint32_t charged; /* of `out`, counted in the slot for other threads to see */
@@ -52,9 +55,13 @@ struct weir_conn {
     bool written;        /* something, since on_written */
     bool over_high;      /* on_high_water was called */
     bool posted;         /* by another thread since the output was last low */
+    bool read_long;      /* the last read was full: the next one asks for more */
+    bool readable;       /* edge-triggered: not read to the end yet */
+    bool hangup;         /* edge-triggered: that end is the stream's */
+    bool lingering;      /* our direction is closed, and what the peer still sends is thrown away */
     weir_codec codec;
-    weir_codec_state found; /* how far `in` was looked at */
-    weir_addr peer;
+    weir_codec_state found;   /* how far `in` was looked at */
+    struct sockaddr_in6 peer; /* or a sockaddr_in; a unix socket's is asked of the kernel */
 };
 
 /** weir_conn_open_take() into `group`, which may be NULL. */
@@ -71,6 +78,10 @@ void weir__conn_turn(weir_conn *conn);
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
 /** The poller is told what the connection waits for now. */
 void weir__conn_watch(weir_conn *conn);
+/** Reads on where an edge-triggered poller says nothing again. */
+void weir__conn_read_on(weir_conn *conn);
+/** Ends it when the peer has not, `linger_us` from now. */
+void weir__conn_start_linger(weir_conn *conn);
 
 /** Takes a slot and its id. @errors WEIR_EFULL, WEIR_ENOMEM */
 weir_err weir__conn_enrol(weir_conn *conn);

@@ -1,12 +1,14 @@
 /* Bytes between a connection's buffers and the kernel. */
 #include "conn_impl.h"
+#include "loop_impl.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
 enum {
     IOV_PER_CALL = 256,
-    DISCARD_READS = 16
+    DISCARD_READS = 16,
+    READ_SHORT = 16000 /* fits a block */
 };
 
 static weir_err socket_error(void)
@@ -16,7 +18,7 @@ static weir_err socket_error(void)
 
 void weir__conn_watch(weir_conn *conn)
 {
-    if (conn->ended)
+    if (conn->ended || conn->watcher.edge) /* an edge-triggered one watches for everything always */
         return;
     unsigned events = (conn->paused || conn->read_ended ? 0u : WEIR_READABLE) |
                       (conn->blocked ? WEIR_WRITABLE : 0u);
@@ -52,8 +54,8 @@ static void deliver_messages(weir_conn *conn)
     }
     if (err == WEIR_OK || err == WEIR_EAGAIN)
         return;
-    char peer[WEIR_ADDR_TEXT_MAX];
-    WEIR_LOG_WARN("%s: closing: the next message: %s", weir_addr_text(&conn->peer, peer),
+    char text[WEIR_ADDR_TEXT_MAX];
+    WEIR_LOG_WARN("%s: closing: the next message: %s", weir_conn_peer_text(conn, text),
                   weir_err_text(err));
     conn->why = err;
     weir_conn_close(conn);
@@ -73,6 +75,8 @@ static void peer_ended(weir_conn *conn)
 {
     conn->read_ended = true;
     weir__conn_watch(conn);
+    if (conn->lingering)
+        weir__conn_end(conn, WEIR_OK);
     if (conn->ended || conn->close_asked)
         return;
     if (conn->ops->on_eof)
@@ -83,45 +87,75 @@ static void peer_ended(weir_conn *conn)
         weir__conn_end(conn, WEIR_OK);
 }
 
+/** A short message takes one block; after a full one the next read is as long as it may be. */
+static ssize_t read_in(weir_conn *conn)
+{
+    size_t limit = conn->read_long || conn->read_max < READ_SHORT ? conn->read_max : READ_SHORT;
+    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit);
+    conn->read_long = n >= READ_SHORT;
+    /* Less than was asked for is all there is, unless the end of the stream is behind it. */
+    conn->readable = n > 0 && (conn->hangup || (size_t)n == limit);
+    return n;
+}
+
 static void read_some(weir_conn *conn)
 {
-    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max);
+    ssize_t n = read_in(conn);
     if (n > 0) {
         weir__conn_touch(conn);
         deliver(conn);
+        weir__conn_read_on(conn);
     } else if (n == 0) {
         peer_ended(conn);
-    } else if (errno != EAGAIN && errno != EINTR) {
+    } else if (errno == EINTR) {
+        conn->readable = true;
+        weir__conn_read_on(conn);
+    } else if (errno != EAGAIN) {
         weir__conn_end(conn, socket_error());
     }
+}
+
+void weir__conn_read_on(weir_conn *conn)
+{
+    if (conn->watcher.edge && conn->readable && !conn->ended && !conn->paused && !conn->read_ended)
+        weir__watcher_again(&conn->watcher);
 }
 
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
 {
     weir_conn *conn = user;
-    if (events & WEIR_WRITABLE) {
+    if (events & WEIR_WRITABLE && conn->blocked) {
         conn->blocked = false;
         conn->unblocked = true;
         weir_loop_defer(watcher->loop, &conn->turn);
     }
-    if (events & WEIR_READABLE)
+    conn->hangup |= (events & WEIR__HANGUP) != 0;
+    conn->readable |= (events & (WEIR_READABLE | WEIR__HANGUP)) != 0;
+    if (conn->readable && !conn->paused && !conn->read_ended)
         read_some(conn);
 }
 
 /* Out */
+
+static ssize_t send_pieces(int fd, struct iovec *iov, int count, size_t *offered)
+{
+    *offered = 0;
+    for (int i = 0; i < count; i++)
+        *offered += iov[i].iov_len;
+    if (count == 1)
+        return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
 
 /** One system call, but for output of more pieces than one takes. @return false: not all is gone */
 static bool write_out(weir_conn *conn)
 {
     while (weir_buf_len(&conn->out) > 0) {
         struct iovec iov[IOV_PER_CALL];
-        struct msghdr msg = {.msg_iov = iov};
-        size_t offered = 0;
+        size_t offered;
         int count = weir_buf_iov(&conn->out, iov, IOV_PER_CALL);
-        msg.msg_iovlen = (size_t)count;
-        for (int i = 0; i < count; i++)
-            offered += iov[i].iov_len;
-        ssize_t n = sendmsg(conn->watcher.fd, &msg, MSG_NOSIGNAL);
+        ssize_t n = send_pieces(conn->watcher.fd, iov, count, &offered);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN) {
@@ -158,16 +192,27 @@ static void report_level(weir_conn *conn)
 }
 
 /** Input that came meanwhile is read, for a close with unread input would reset the connection and
- * could take our last bytes away from the peer. */
-static void close_gently(weir_conn *conn)
+ * could take our last bytes away from the peer. @return whether the peer's direction has ended */
+static bool discard_input(weir_conn *conn)
 {
     char scrap[4096];
+    ssize_t n = 1;
+    for (int i = 0; i < DISCARD_READS && n > 0 && !conn->read_ended; i++)
+        n = recv(conn->watcher.fd, scrap, sizeof scrap, MSG_DONTWAIT);
+    return conn->read_ended || n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static void close_gently(weir_conn *conn)
+{
+    if (conn->lingering)
+        return;
     if (!conn->write_ended)
         (void)shutdown(conn->watcher.fd, SHUT_WR);
-    for (int i = 0; i < DISCARD_READS && !conn->read_ended; i++)
-        if (recv(conn->watcher.fd, scrap, sizeof scrap, MSG_DONTWAIT) <= 0)
-            break;
-    weir__conn_end(conn, WEIR_OK);
+    conn->write_ended = true;
+    if (discard_input(conn) || conn->linger_us <= 0)
+        weir__conn_end(conn, WEIR_OK);
+    else
+        weir__conn_start_linger(conn);
 }
 
 /** All output is gone. */

@@ -152,3 +152,42 @@ weir_err weir_conn_close_post(weir_conn_id id)
     weir_loop_leave(number);
     return p ? WEIR_OK : WEIR_ENOMEM;
 }
+
+/** What another thread wants done with a connection. */
+typedef struct run {
+    weir_task task;
+    weir_loop *loop;
+    weir_conn_id id;
+    weir_conn_run_fn fn;
+    void *user;
+} run;
+
+static void run_posted(weir_task *task, weir_err err)
+{
+    run *r = WEIR_CONTAINER_OF(task, run, task);
+    r->fn(err ? NULL : weir_conn_get(r->loop, r->id), r->user);
+    free(r);
+}
+
+static weir_err post_run(weir_loop *loop, weir_conn_id id, weir_conn_run_fn fn, void *user)
+{
+    if (!weir_slots_alive(weir_loop_slots(loop), id.value))
+        return WEIR_ECLOSED;
+    run *r = malloc(sizeof *r);
+    if (!r)
+        return WEIR_ENOMEM;
+    *r = (run){.loop = loop, .id = id, .fn = fn, .user = user};
+    weir_loop_post(loop, &r->task, run_posted);
+    return WEIR_OK;
+}
+
+weir_err weir_conn_run_post(weir_conn_id id, weir_conn_run_fn fn, void *user)
+{
+    unsigned number = weir_slot_loop(id.value);
+    weir_loop *loop = weir_loop_enter(number);
+    if (!loop)
+        return WEIR_ECLOSED;
+    weir_err err = post_run(loop, id, fn, user);
+    weir_loop_leave(number);
+    return err;
+}

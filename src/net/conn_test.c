@@ -246,6 +246,6 @@ TEST(conn, its_data_is_the_users)
     assert_null(weir_conn_data(p.conn));
     weir_conn_set_data(p.conn, &data);
     assert_ptr_equal(weir_conn_data(p.conn), &data);
-    assert_int_equal(weir_conn_peer(p.conn)->storage.ss_family, AF_UNIX);
+    assert_int_equal(weir_conn_peer(p.conn).storage.ss_family, AF_UNIX);
     close_peer(&p);
 }

@@ -31,10 +31,16 @@ static void wake(weir_loop *loop)
     (void)ignored;
 }
 
+static weir_err new_poller(weir__poller **out, weir_poller_kind kind)
+{
+    return kind == WEIR_POLLER_POLL ? weir__poller_poll(out)
+                                    : weir__poller_epoll(out, kind == WEIR_POLLER_EPOLL_EDGE);
+}
+
 /** The poller and the descriptor by which other threads wake it. */
 static weir_err open_poller(weir_loop *loop)
 {
-    weir_err err = weir__poller_epoll(&loop->poller);
+    weir_err err = new_poller(&loop->poller, loop->poller_kind);
     if (err)
         return err;
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -68,6 +74,7 @@ static weir_err reopen_poller(weir_loop *loop)
     loop->poller->ops->free(loop->poller);
     close(loop->wake.fd);
     weir_list_splice(&watchers, &loop->watchers);
+    weir_list_splice(&watchers, &loop->again);
     weir_err err = open_poller(loop);
     weir_list_each (node, next, &watchers) {
         weir_watcher *watcher = WEIR_CONTAINER_OF(node, weir_watcher, node);
@@ -101,8 +108,10 @@ weir_err weir_loop_new(weir_loop **out, const weir_loop_opts *opts)
     weir_loop *loop = aligned_alloc(WEIR_CACHE_LINE, sizeof *loop);
     if (!loop)
         return WEIR_ENOMEM;
-    *loop = (weir_loop){.now = weir_time_now()};
+    *loop = (weir_loop){.now = weir_time_now(), .poller_kind = opts ? opts->poller : 0};
     weir_list_init(&loop->watchers);
+    weir_list_init(&loop->again);
+    weir_list_init(&loop->posted_timers);
     weir_list_init(&loop->deferred);
     weir_timers_init(&loop->timers, loop->now);
     weir_mpsc_init(&loop->tasks);
@@ -140,6 +149,7 @@ void weir_loop_free(weir_loop *loop)
     if (!loop)
         return;
     weir_loop_assert(loop);
+    weir__loop_cancel_posted_timers(loop);
     for (weir_task *task; (task = next_task(loop));)
         task->fn(task, WEIR_ECANCELED);
     while (!weir_list_empty(&loop->deferred))
@@ -167,19 +177,37 @@ void weir__loop_disown(weir_loop *loop)
     atomic_store(&loop->owner, NULL);
 }
 
-/** How long this turn may wait. From here on who queues a task wakes the loop. */
-static int64_t fall_asleep(weir_loop *loop, int64_t wait_us)
+int64_t weir_loop_wait_us(weir_loop *loop)
 {
     atomic_store(&loop->asleep, true);
     if (!loop->next_task)
         loop->next_task = weir_mpsc_pop(&loop->tasks);
-    if (wait_us == 0 || loop->next_task || !weir_list_empty(&loop->deferred) ||
+    if (loop->next_task || !weir_list_empty(&loop->deferred) || !weir_list_empty(&loop->again) ||
         atomic_load(&loop->quitting))
         return 0;
-    int64_t timer_us = weir_timers_wait_us(&loop->timers, weir_time_now());
-    if (timer_us < 0)
+    return loop->timers.pending == 0 ? -1 : weir_timers_wait_us(&loop->timers, weir_time_now());
+}
+
+/** How long this turn may wait. From here on who queues a task wakes the loop. */
+static int64_t fall_asleep(weir_loop *loop, int64_t wait_us)
+{
+    int64_t own_us = weir_loop_wait_us(loop);
+    if (own_us < 0)
         return wait_us;
-    return wait_us < 0 || timer_us < wait_us ? timer_us : wait_us;
+    return wait_us < 0 || own_us < wait_us ? own_us : wait_us;
+}
+
+/** What the last turn did not read to the end. */
+static void run_again(weir_loop *loop)
+{
+    weir_list now;
+    weir_list_init(&now);
+    weir_list_splice(&now, &loop->again);
+    for (weir_list *node; (node = weir_list_pop(&now));) {
+        weir_watcher *watcher = WEIR_CONTAINER_OF(node, weir_watcher, node);
+        weir_list_append(&loop->watchers, node);
+        watcher->fn(watcher, WEIR_READABLE, watcher->user);
+    }
 }
 
 static void run_events(weir_loop *loop)
@@ -188,7 +216,7 @@ static void run_events(weir_loop *loop)
     for (loop->ready_at = 0; loop->ready_at < loop->ready_count;) {
         const weir__ready *ready = &loop->ready[loop->ready_at++];
         weir_watcher *watcher = ready->watcher;
-        unsigned events = watcher ? ready->events & watcher->events : 0;
+        unsigned events = watcher ? ready->events & (watcher->events | WEIR__HANGUP) : 0;
         if (events)
             watcher->fn(watcher, events, watcher->user);
     }
@@ -216,6 +244,7 @@ weir_err weir_loop_run_once(weir_loop *loop, int64_t wait_us)
         return err;
     loop->now = weir_time_now();
     loop->stats.turns++;
+    run_again(loop);
     run_events(loop);
     loop->stats.timers += weir_timers_advance(&loop->timers, loop->now);
     run_tasks(loop);
@@ -239,6 +268,14 @@ void weir_loop_quit(weir_loop *loop)
 }
 
 /* Reading */
+
+weir_err weir_loop_descriptor(const weir_loop *loop, int *fd)
+{
+    if (loop->poller->fd < 0)
+        return WEIR_ENOTSUP;
+    *fd = loop->poller->fd;
+    return WEIR_OK;
+}
 
 bool weir_loop_in_thread(const weir_loop *loop)
 {
@@ -278,6 +315,12 @@ void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us, weir_
 {
     weir_loop_assert(loop);
     weir_timers_add(&loop->timers, timer, weir_time_add(weir_time_now(), after_us), fn, user);
+}
+
+void weir_loop_at(weir_loop *loop, weir_timer *timer, weir_time when, weir_timer_fn fn, void *user)
+{
+    weir_loop_assert(loop);
+    weir_timers_add(&loop->timers, timer, when, fn, user);
 }
 
 void weir_loop_cancel(weir_loop *loop, weir_timer *timer)

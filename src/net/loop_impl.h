@@ -17,18 +17,21 @@ struct weir_loop {
     weir__poller *poller;
     weir_pool *pool;
     weir_slots *slots;
-    weir_list watchers; /* every one that is wanted */
+    weir_list watchers; /* every one that is wanted, but for those in `again` */
+    weir_list again;    /* edge-triggered and not read to the end: next turn's */
     weir_list deferred;
     weir_mpsc_node *next_task; /* taken from `tasks` but not run yet */
     weir_time now;
     weir_loop_stats stats;
     weir_watcher wake;
     unsigned number;
+    weir_poller_kind poller_kind;
     pid_t process; /* that made the poller */
     int ready_at;  /* being handled */
     int ready_count;
     weir__ready ready[WEIR__READY_MAX];
     weir_timers timers;
+    weir_list posted_timers; /* see loop_timers.c */
 
     /* any thread */
     const char *_Atomic owner; /* see this_thread; NULL: none yet */
@@ -36,6 +39,18 @@ struct weir_loop {
     atomic_bool asleep;        /* or about to be: who queues a task must wake it */
     weir_mpsc tasks;
 };
+
+/** Whether a watcher here may ask for edges. */
+static inline bool weir__loop_has_edges(const weir_loop *loop)
+{
+    return loop->poller->edge;
+}
+
+/** An edge-triggered watcher is readable still: its callback comes again in the next turn. */
+void weir__watcher_again(weir_watcher *watcher);
+
+/** What other threads have timed runs with WEIR_ECANCELED. */
+void weir__loop_cancel_posted_timers(weir_loop *loop);
 
 /** The calling thread is the owner from now on. */
 weir_err weir__loop_own(weir_loop *loop);

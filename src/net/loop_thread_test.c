@@ -51,7 +51,7 @@ static void *post_many(void *user)
 TEST(loop_thread, no_task_of_many_threads_is_forgotten)
 {
     weir_loop_thread *thread;
-    assert_ok(weir_loop_thread_start(&thread, NULL));
+    assert_ok(weir_loop_thread_start(&thread, &(weir_loop_opts){.poller = test_poller()}));
     struct poster p = {.loop = weir_loop_thread_loop(thread)};
     weir_latch_init(&p.all, THREADS * TASKS);
     pthread_t threads[THREADS];
@@ -100,7 +100,7 @@ TEST(loop_thread, every_task_has_run_or_been_canceled_when_it_has_stopped)
 {
     int before = open_fds();
     weir_loop_thread *thread;
-    assert_ok(weir_loop_thread_start(&thread, NULL));
+    assert_ok(weir_loop_thread_start(&thread, &(weir_loop_opts){.poller = test_poller()}));
     atomic_int ran = 0, canceled = 0;
     for (int i = 0; i < TASKS; i++) {
         struct counted *c = calloc(1, sizeof *c);

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,10 +41,19 @@ static inline void settle(weir_loop *loop)
     } while (after.events != before.events || after.tasks != before.tasks);
 }
 
+/** Every test of the layer runs with each poller; the build names it. */
+static inline weir_poller_kind test_poller(void)
+{
+    const char *name = getenv("WEIR_TEST_POLLER");
+    return !name || strcmp(name, "epoll") == 0 ? WEIR_POLLER_EPOLL
+           : strcmp(name, "edge") == 0         ? WEIR_POLLER_EPOLL_EDGE
+                                               : WEIR_POLLER_POLL;
+}
+
 static inline weir_loop *new_loop(void)
 {
     weir_loop *loop = NULL;
-    assert_ok(weir_loop_new(&loop, NULL));
+    assert_ok(weir_loop_new(&loop, &(weir_loop_opts){.poller = test_poller()}));
     return loop;
 }
 

@@ -9,6 +9,11 @@
 
 typedef struct weir__poller weir__poller;
 
+enum {
+    /** Beside WEIR_READABLE, of an edge: the peer has ended its direction, or worse. */
+    WEIR__HANGUP = 4
+};
+
 /** A watcher whose descriptor is ready. */
 typedef struct weir__ready {
     weir_watcher *watcher; /* NULL: stopped meanwhile */
@@ -33,9 +38,13 @@ typedef struct weir__poller_ops {
 /** First member of every poller. */
 struct weir__poller {
     const weir__poller_ops *ops;
+    int fd;    /* readable when something is ready; -1: there is none */
+    bool edge; /* a watcher may ask to be told of changes only (`watcher->edge`), of all at once */
 };
 
 /** @errors WEIR_EMFILE, WEIR_ENOMEM */
-weir_err weir__poller_epoll(weir__poller **out);
+weir_err weir__poller_epoll(weir__poller **out, bool edge);
+/** @errors WEIR_ENOMEM */
+weir_err weir__poller_poll(weir__poller **out);
 
 #endif

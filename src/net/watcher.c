@@ -6,6 +6,12 @@ void weir_watcher_init(weir_watcher *watcher, weir_loop *loop, int fd, weir_watc
     *watcher = (weir_watcher){.loop = loop, .fn = fn, .user = user, .fd = fd};
 }
 
+void weir__watcher_again(weir_watcher *watcher)
+{
+    weir_list_remove(&watcher->node);
+    weir_list_append(&watcher->loop->again, &watcher->node);
+}
+
 static void unwatch(weir_watcher *watcher)
 {
     weir__poller *poller = watcher->loop->poller;
@@ -27,8 +33,8 @@ weir_err weir_watcher_want(weir_watcher *watcher, unsigned events)
         unwatch(watcher);
         return WEIR_OK;
     }
-    unsigned before = watcher->events;
-    watcher->events = events;
+    unsigned char before = watcher->events;
+    watcher->events = (unsigned char)events;
     weir_err err = loop->poller->ops->set(loop->poller, watcher);
     if (err) {
         watcher->events = before;

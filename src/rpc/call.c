@@ -47,9 +47,10 @@ void *weir_call_data(const weir_call *call)
     return call->data;
 }
 
-const weir_addr *weir_call_peer(const weir_call *call)
+weir_addr weir_call_peer(const weir_call *call)
 {
-    return call->link ? weir_conn_peer(call->link->conn) : NULL;
+    static const weir_addr nobody;
+    return call->link ? weir_conn_peer(call->link->conn) : nobody;
 }
 
 weir_arena *weir_call_arena(weir_call *call)

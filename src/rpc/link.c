@@ -113,7 +113,7 @@ static void end_with_error(weir__link *link)
 {
     char peer[WEIR_ADDR_TEXT_MAX];
     if (!link->ending)
-        WEIR_LOG_INFO("%s: closing: %s", weir_addr_text(weir_conn_peer(link->conn), peer),
+        WEIR_LOG_INFO("%s: closing: %s", weir_conn_peer_text(link->conn, peer),
                       weir_grpc_error(link->grpc));
     link->ending = true;
 }
@@ -159,8 +159,7 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
         return;
     weir_loop *loop = weir_conn_loop(conn);
     char peer[WEIR_ADDR_TEXT_MAX], text[WEIR_ADDR_TEXT_MAX + 200];
-    snprintf(text, sizeof text, "the connection to %s ended: %s",
-             weir_addr_text(weir_conn_peer(conn), peer),
+    snprintf(text, sizeof text, "the connection to %s ended: %s", weir_conn_peer_text(conn, peer),
              why ? weir_err_text(why) : "closed by the peer");
     weir_conn_set_data(conn, NULL);
     weir_loop_cancel(loop, &link->handshake);

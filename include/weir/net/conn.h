@@ -67,6 +67,9 @@ typedef struct weir_conn_opts {
     size_t high_water; /**< unsent bytes; 0: 1 MiB */
     size_t read_max;   /**< bytes per read; 0: 64 KiB */
     int64_t idle_us;   /**< close after so long without a byte either way; 0: never */
+    int64_t linger_us; /**< weir_conn_close() reads and throws away what the peer still sends, until
+                            it has ended too, for at most so long: unread input would reset the
+                            connection and could take our last bytes away; 0: only what is there */
     bool delay;        /**< leave Nagle's algorithm on (TCP_NODELAY is set otherwise) */
     bool no_keepalive; /**< leave SO_KEEPALIVE off */
 } weir_conn_opts;
@@ -93,7 +96,10 @@ WEIR_API weir_conn_id weir_conn_id_of(const weir_conn *conn);
 WEIR_API weir_conn *weir_conn_get(weir_loop *loop, weir_conn_id id);
 WEIR_API weir_loop *weir_conn_loop(const weir_conn *conn);
 WEIR_API weir_conn_state weir_conn_get_state(const weir_conn *conn);
-WEIR_API const weir_addr *weir_conn_peer(const weir_conn *conn);
+/** The peer's address; its `len` is 0 when a unix socket's can not be had any more. */
+WEIR_API weir_addr weir_conn_peer(const weir_conn *conn);
+/** And as text. */
+WEIR_API const char *weir_conn_peer_text(const weir_conn *conn, char out[WEIR_ADDR_TEXT_MAX]);
 WEIR_API void weir_conn_set_data(weir_conn *conn, void *data);
 WEIR_API void *weir_conn_data(const weir_conn *conn);
 /** Bytes that the kernel has not taken. */
@@ -119,6 +125,7 @@ WEIR_API void weir_conn_schedule(weir_conn *conn);
 
 /** Stops reading until weir_conn_resume(): the peer is slowed down by TCP. */
 WEIR_API void weir_conn_pause(weir_conn *conn);
+/** Reads on; on_message comes again this turn for what it left in `in`, paused or not. */
 WEIR_API void weir_conn_resume(weir_conn *conn);
 
 /** Ends our direction after the output is flushed; reading goes on until the peer ends its own. */
@@ -144,6 +151,17 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_post(weir_conn_id id, const voi
                                                       size_t len);
 /** weir_conn_close() in its loop. Gone is fine. @thread any @errors WEIR_ENOMEM */
 WEIR_API weir_err weir_conn_close_post(weir_conn_id id);
+
+/** Runs in the connection's loop; `conn` is NULL when it has ended on the way. */
+typedef void (*weir_conn_run_fn)(weir_conn *conn, void *user);
+
+/**
+ * `fn` runs once in the connection's loop: the way back for work that another thread has done.
+ * @thread any
+ * @errors WEIR_ECLOSED: gone. WEIR_ENOMEM. `fn` does not run then.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_conn_run_post(weir_conn_id id, weir_conn_run_fn fn,
+                                                     void *user);
 
 WEIR_END_DECLS
 

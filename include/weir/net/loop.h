@@ -14,10 +14,20 @@ WEIR_BEGIN_DECLS
 
 typedef struct weir_loop weir_loop;
 
+/** How a loop waits for descriptors. What a program sees is the same with each;
+ * docs/decisions/0008-pollers.md has the figures. */
+typedef enum weir_poller_kind {
+    WEIR_POLLER_EPOLL,      /**< epoll, level-triggered */
+    WEIR_POLLER_EPOLL_EDGE, /**< epoll; connections are edge-triggered: blocked output costs no
+                                 system call to be watched */
+    WEIR_POLLER_POLL        /**< poll(2): each turn costs as much as there are descriptors */
+} weir_poller_kind;
+
 /** A zeroed field means the default written beside it. */
 typedef struct weir_loop_opts {
-    weir_pool_opts pool; /**< of the loop's block pool */
-    const char *name;    /**< of the thread in weir_loop_thread; NULL: "weir-loop" */
+    weir_poller_kind poller; /**< 0: WEIR_POLLER_EPOLL */
+    weir_pool_opts pool;     /**< of the loop's block pool */
+    const char *name;        /**< of the thread in weir_loop_thread; NULL: "weir-loop" */
 } weir_loop_opts;
 
 /** Counters since the start, read in the loop. */
@@ -55,6 +65,22 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_loop_run_once(weir_loop *loop, int64_t wa
 /** The running turn is the last one. @thread any */
 WEIR_API void weir_loop_quit(weir_loop *loop);
 
+/**
+ * For a loop that a foreign loop drives: a descriptor that becomes readable when there is something
+ * to do. Before each wait the foreign loop asks weir_loop_wait_us(), and after it, whatever ended
+ * it, calls weir_loop_run_once(loop, 0). The descriptor is the loop's: do not read or close it.
+ * @thread the owner
+ * @errors WEIR_ENOTSUP: WEIR_POLLER_POLL has none
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_loop_descriptor(const weir_loop *loop, int *fd);
+
+/**
+ * How long that wait may be: 0: not at all; negative: for ever. From here on a task that another
+ * thread posts makes the descriptor readable.
+ * @thread the owner
+ */
+WEIR_API int64_t weir_loop_wait_us(weir_loop *loop);
+
 /** Whether the calling thread is the loop's owner; true while it has none. @thread any */
 WEIR_API bool weir_loop_in_thread(const weir_loop *loop);
 
@@ -78,11 +104,15 @@ WEIR_API weir_slots *weir_loop_slots(weir_loop *loop);
 /** @thread the loop's */
 WEIR_API void weir_loop_get_stats(const weir_loop *loop, weir_loop_stats *out);
 
-/* Timers: constant time, no memory. */
+/* Timers of the loop's own thread: constant time, no memory. <weir/net/loop_timers.h> has those of
+ * other threads, and periodic ones. */
 
 /** weir_timers_add() on the loop's timers, `after_us` from now. @thread the loop's */
 WEIR_API void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us,
                               weir_timer_fn fn, void *user);
+/** At a point in time; a past one means the next turn. @thread the loop's */
+WEIR_API void weir_loop_at(weir_loop *loop, weir_timer *timer, weir_time when, weir_timer_fn fn,
+                           void *user);
 /** @thread the loop's */
 WEIR_API void weir_loop_cancel(weir_loop *loop, weir_timer *timer);
 

@@ -27,8 +27,10 @@ struct weir_watcher {
     weir_watcher_fn fn;
     void *user;
     int fd;
-    unsigned events; /* wanted */
-    bool added;      /* to the poller */
+    int place;            /* in poll(2)'s array */
+    unsigned char events; /* wanted */
+    bool added;           /* to the poller */
+    bool edge;            /* told of changes only */
 };
 
 /** Nothing is watched yet. @param fd  borrowed: closing it is the caller's, after weir_watcher_stop

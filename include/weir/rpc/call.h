@@ -52,8 +52,8 @@ WEIR_API weir_loop *weir_call_loop(const weir_call *call);
 WEIR_API const weir_method *weir_call_method(const weir_call *call);
 WEIR_API void weir_call_set_data(weir_call *call, void *data);
 WEIR_API void *weir_call_data(const weir_call *call);
-/** The other end's socket address; NULL while a client's call has no connection. */
-WEIR_API const weir_addr *weir_call_peer(const weir_call *call);
+/** The other end's socket address; its `len` is 0 while a client's call has no connection. */
+WEIR_API weir_addr weir_call_peer(const weir_call *call);
 
 /** Memory that is freed with the call. Bounded by the server's or channel's call_bytes. */
 WEIR_API weir_arena *weir_call_arena(weir_call *call);

@@ -1,5 +1,7 @@
 #include <weir/net/addr.h>
 
+#include "addr_impl.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -134,4 +136,15 @@ unsigned weir_addr_port(const weir_addr *addr)
     if (addr->storage.ss_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)&addr->storage)->sin6_port);
     return 0;
+}
+
+void weir__addr_unmap(weir_addr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&addr->storage;
+    if (addr->storage.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        return;
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = six->sin6_port};
+    memcpy(&four.sin_addr, &six->sin6_addr.s6_addr[12], sizeof four.sin_addr);
+    *addr = (weir_addr){.len = sizeof four};
+    memcpy(&addr->storage, &four, sizeof four);
 }

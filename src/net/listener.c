@@ -1,16 +1,15 @@
 #include <weir/net/listener.h>
 
+#include "addr_impl.h"
+#include "listen_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <weir/net/watcher.h>
 
 enum {
-    BACKLOG = 4096,
     ACCEPTS_PER_TURN = 1024,
     REST_US = 100000, /* when not even refusing works */
     LOG_EVERY_US = 1000000
@@ -26,6 +25,7 @@ struct weir_listener {
     weir_time logged;
     uint64_t refused; /* since then */
     weir_addr addr;
+    bool inherited; /* who has bound it removes its path */
     bool closed;
 };
 
@@ -108,82 +108,16 @@ static void accept_waiting(weir_watcher *watcher, unsigned events WEIR_UNUSED, v
         weir_addr peer = {.len = sizeof peer.storage};
         int fd = accept4(watcher->fd, (struct sockaddr *)&peer.storage, &peer.len,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
-            listener->fn(listener, fd, &peer, listener->user);
-        else if (!accept_failed(listener, errno))
+        if (fd < 0 && !accept_failed(listener, errno))
             break;
+        if (fd < 0)
+            continue;
+        weir__addr_unmap(&peer);
+        listener->fn(listener, fd, &peer, listener->user);
     }
 }
 
 /* Opening */
-
-static bool is_unix_path(const weir_addr *addr)
-{
-    const struct sockaddr_un *sun = (const struct sockaddr_un *)&addr->storage;
-    return addr->storage.ss_family == AF_UNIX && sun->sun_path[0] != '\0';
-}
-
-static void remove_path(const weir_addr *addr)
-{
-    unlink(((const struct sockaddr_un *)&addr->storage)->sun_path);
-}
-
-/** Whether the socket at that path has no listener any more: a server that was killed left it. */
-static bool is_stale(const weir_addr *addr)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    bool stale = connect(fd, (const struct sockaddr *)&addr->storage, addr->len) != 0 &&
-                 errno == ECONNREFUSED;
-    close(fd);
-    return stale;
-}
-
-static int bind_to(int fd, const weir_addr *addr)
-{
-    const struct sockaddr *sa = (const struct sockaddr *)&addr->storage;
-    int rc = bind(fd, sa, addr->len);
-    if (rc != 0 && errno == EADDRINUSE && is_unix_path(addr) && is_stale(addr)) {
-        remove_path(addr);
-        rc = bind(fd, sa, addr->len);
-    }
-    return rc;
-}
-
-static weir_err bind_and_listen(int fd, weir_addr *addr, const weir_listener_opts *opts)
-{
-    int on = 1;
-    int backlog = opts->backlog > 0 ? opts->backlog : BACKLOG;
-    if (!is_unix_path(addr) && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-        return weir_err_from_errno(errno);
-    if (opts->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
-        return weir_err_from_errno(errno);
-    if (bind_to(fd, addr) != 0)
-        return weir_err_from_errno(errno);
-    if (listen(fd, backlog) != 0) {
-        weir_err err = weir_err_from_errno(errno);
-        if (is_unix_path(addr))
-            remove_path(addr);
-        return err;
-    }
-    addr->len = sizeof addr->storage;
-    getsockname(fd, (struct sockaddr *)&addr->storage, &addr->len);
-    return WEIR_OK;
-}
-
-static weir_err open_socket(int *out, weir_addr *addr, const weir_listener_opts *opts)
-{
-    int fd = socket(addr->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return weir_err_from_errno(errno);
-    weir_err err = bind_and_listen(fd, addr, opts);
-    if (err)
-        close(fd);
-    else
-        *out = fd;
-    return err;
-}
 
 static void release(weir_deferred *work)
 {
@@ -206,16 +140,16 @@ static weir_err watch(weir_listener *listener, weir_loop *loop, int fd)
 static weir_err open_listener(weir_listener *listener, weir_loop *loop,
                               const weir_listener_opts *opts)
 {
-    int fd = -1;
-    weir_err err = open_socket(&fd, &listener->addr, opts);
-    if (err)
-        return err;
-    err = watch(listener, loop, fd);
-    if (err) {
+    int fd = opts->fd;
+    listener->inherited = fd > 0;
+    weir_err err = listener->inherited ? weir__listen_socket_adopt(fd, &listener->addr)
+                                       : weir__listen_socket_open(&fd, &listener->addr, opts);
+    if (!err)
+        err = watch(listener, loop, fd);
+    if (err && listener->inherited)
         close(fd);
-        if (is_unix_path(&listener->addr))
-            remove_path(&listener->addr);
-    }
+    else if (err && fd > 0)
+        weir__listen_socket_close(fd, &listener->addr);
     return err;
 }
 
@@ -226,14 +160,18 @@ weir_err weir_listener_open(weir_listener **out, weir_loop *loop, const weir_add
     static const weir_listener_opts defaults;
     weir_loop_assert(loop);
     char text[WEIR_ADDR_TEXT_MAX];
+    opts = opts ? opts : &defaults;
     weir_listener *listener = calloc(1, sizeof *listener);
-    if (!listener)
+    if (!listener) {
+        if (opts->fd > 0)
+            close(opts->fd);
         return weir_why_set(why, WEIR_ENOMEM, "%s", weir_err_text(WEIR_ENOMEM));
+    }
     listener->fn = fn;
     listener->user = user;
     listener->addr = *addr;
     listener->release.fn = release;
-    weir_err err = open_listener(listener, loop, opts ? opts : &defaults);
+    weir_err err = open_listener(listener, loop, opts);
     if (err) {
         free(listener);
         return weir_why_set(why, err, "cannot listen on %s: %s", weir_addr_text(addr, text),
@@ -256,10 +194,11 @@ void weir_listener_close(weir_listener *listener)
     listener->closed = true;
     weir_watcher_stop(&listener->watcher);
     weir_loop_cancel(loop, &listener->rest);
-    close(listener->watcher.fd);
+    if (listener->inherited)
+        close(listener->watcher.fd);
+    else
+        weir__listen_socket_close(listener->watcher.fd, &listener->addr);
     if (listener->reserve >= 0)
         close(listener->reserve);
-    if (is_unix_path(&listener->addr))
-        remove_path(&listener->addr);
     weir_loop_defer(loop, &listener->release); /* it may have been called in the accept callback */
 }

@@ -1,93 +1,17 @@
 #include "tcp_server_impl.h"
 
-#include <sched.h>
+#include "listen_socket.h"
+
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-/* Handing connections to their loops */
-
-/** A connection on its way to its loop. */
-typedef struct handoff {
-    weir_task task;
-    weir__serving *serving;
-    int fd;
-    weir_addr peer;
-} handoff;
-
-static void conn_left(weir__conn_group *group)
-{
-    weir__serving *serving = WEIR_CONTAINER_OF(group, weir__serving, group);
-    atomic_fetch_sub(&serving->server->connections, 1);
-    weir__serving_check_drained(serving);
-}
-
-static void serve(weir__serving *serving, int fd, const weir_addr *peer)
-{
-    weir_tcp_server *server = serving->server;
-    weir_conn *conn;
-    weir_err err = weir__conn_open_take(&conn, serving->loop, fd, peer, server->ops, server->user,
-                                        &server->opts.conn, &serving->group);
-    if (err) {
-        WEIR_LOG_WARN("a connection was dropped: %s", weir_err_text(err));
-        conn_left(&serving->group);
-    }
-}
-
-static void take_over(weir_task *task, weir_err err)
-{
-    handoff *h = WEIR_CONTAINER_OF(task, handoff, task);
-    if (err)
-        close(h->fd);
-    else
-        serve(h->serving, h->fd, &h->peer);
-    free(h);
-}
-
-static void hand_over(weir__serving *serving, int fd, const weir_addr *peer)
-{
-    handoff *h = malloc(sizeof *h);
-    if (!h) {
-        close(fd);
-        atomic_fetch_sub(&serving->server->connections, 1);
-        return;
-    }
-    h->serving = serving;
-    h->fd = fd;
-    h->peer = *peer;
-    weir_loop_post(serving->loop, &h->task, take_over);
-}
-
-static void accepted(weir_listener *listener WEIR_UNUSED, int fd, const weir_addr *peer, void *user)
-{
-    weir_tcp_server *server = user;
-    size_t max = server->opts.max_connections;
-    if (max > 0 && atomic_load(&server->connections) >= max) {
-        close(fd);
-        return;
-    }
-    weir__serving *serving = &server->servings[server->next];
-    server->next = (server->next + 1) % server->serving_count;
-    atomic_fetch_add(&server->connections, 1);
-    if (serving->thread)
-        hand_over(serving, fd, peer);
-    else
-        serve(serving, fd, peer);
-}
-
-/* Starting */
-
-static unsigned cpu_count(void)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count > 0 ? (unsigned)count : 1;
-}
 
 void weir__tcp_server_unref(weir_tcp_server *server)
 {
-    if (atomic_fetch_sub(&server->refs, 1) == 1)
-        free(server);
+    if (atomic_fetch_sub(&server->refs, 1) > 1)
+        return;
+    weir__addr_counts_fini(&server->per_address);
+    free(server);
 }
 
 void weir__tcp_server_join(weir_tcp_server *server)
@@ -96,12 +20,14 @@ void weir__tcp_server_join(weir_tcp_server *server)
         weir_loop_thread_stop(server->servings[i].thread);
 }
 
+/* Starting */
+
 static weir_err start_serving(weir__serving *serving, weir_tcp_server *server)
 {
     serving->server = server;
-    serving->group.on_left = conn_left;
+    serving->group.on_left = weir__tcp_conn_left;
     weir_list_init(&serving->group.conns);
-    if (server->opts.single_loop) {
+    if (server->opts.model == WEIR_TCP_SINGLE) {
         serving->loop = server->loop;
         return WEIR_OK;
     }
@@ -111,7 +37,7 @@ static weir_err start_serving(weir__serving *serving, weir_tcp_server *server)
     return err;
 }
 
-static weir_err start_parts(weir_tcp_server *server, weir_why *why)
+static weir_err start_loops(weir_tcp_server *server, weir_why *why)
 {
     for (unsigned i = 0; i < server->serving_count; i++) {
         weir_err err = start_serving(&server->servings[i], server);
@@ -119,11 +45,96 @@ static weir_err start_parts(weir_tcp_server *server, weir_why *why)
             return weir_why_set(why, err, "cannot start serving thread %u: %s", i,
                                 weir_err_text(err));
     }
-    weir_err err = weir_listener_open(&server->listener, server->loop, &server->addr, accepted,
-                                      server, &server->opts.listener, why);
+    return WEIR_OK;
+}
+
+/** One accepting loop for all. */
+static weir_err listen_for_all(weir_tcp_server *server, weir_why *why)
+{
+    weir_err err = weir_listener_open(&server->listener, server->loop, &server->addr,
+                                      weir__tcp_accepted, server, &server->opts.listener, why);
     if (!err)
         server->addr = *weir_listener_addr(server->listener);
     return err;
+}
+
+/** In a serving loop. A loop that cannot listen gets no connections; the others do. */
+static void listen_here(weir_task *task, weir_err err)
+{
+    weir__serving *serving = WEIR_CONTAINER_OF(task, weir__serving, listen);
+    weir_listener_opts opts = {.fd = serving->fd};
+    weir_why why = {""};
+    if (err) {
+        close(serving->fd);
+        return;
+    }
+    err = weir_listener_open(&serving->listener, serving->loop, &serving->server->addr,
+                             weir__tcp_accepted_here, serving, &opts, &why);
+    if (err)
+        WEIR_LOG_ERROR("%s", why.text);
+}
+
+/** A socket for each serving loop. All are bound before any accepts, so that one that cannot be
+ * leaves nothing running. */
+static weir_err listen_for_each(weir_tcp_server *server, weir_why *why)
+{
+    weir_listener_opts opts = server->opts.listener;
+    weir_err err = WEIR_OK;
+    unsigned count = 0;
+    opts.reuse_port = true;
+    while (!err && count < server->serving_count) {
+        err = weir__listen_socket_open(&server->servings[count].fd, &server->addr, &opts);
+        count += !err;
+    }
+    for (unsigned i = 0; err && i < count; i++)
+        close(server->servings[i].fd);
+    if (err) {
+        char text[WEIR_ADDR_TEXT_MAX];
+        return weir_why_set(why, err, "cannot listen on %s: %s",
+                            weir_addr_text(&server->addr, text), weir_err_text(err));
+    }
+    for (unsigned i = 0; i < count; i++)
+        weir_loop_post(server->servings[i].loop, &server->servings[i].listen, listen_here);
+    return WEIR_OK;
+}
+
+static weir_err start_parts(weir_tcp_server *server, weir_why *why)
+{
+    weir_err err = start_loops(server, why);
+    if (err)
+        return err;
+    return server->opts.model == WEIR_TCP_REUSEPORT ? listen_for_each(server, why)
+                                                    : listen_for_all(server, why);
+}
+
+static weir_err check_model(const weir_tcp_server_opts *opts, const weir_addr *addr, weir_why *why)
+{
+    if (opts->model == WEIR_TCP_PREFORK)
+        return weir_why_set(why, WEIR_ENOTSUP,
+                            "processes are for weir_tcp_serve() or weir_prefork_run()");
+    if (opts->model == WEIR_TCP_REUSEPORT && addr->storage.ss_family == AF_UNIX)
+        return weir_why_set(why, WEIR_ENOTSUP, "a unix socket cannot be shared by several loops");
+    return WEIR_OK;
+}
+
+static weir_tcp_server *make(weir_loop *loop, const weir_addr *addr, const weir_conn_ops *ops,
+                             void *user, const weir_tcp_server_opts *opts)
+{
+    unsigned count = opts->model == WEIR_TCP_SINGLE ? 1
+                     : opts->loops                  ? opts->loops
+                                                    : weir_thread_cpus();
+    weir_tcp_server *server = calloc(1, sizeof *server + count * sizeof server->servings[0]);
+    if (!server)
+        return NULL;
+    server->loop = loop;
+    server->ops = ops;
+    server->user = user;
+    server->opts = *opts;
+    server->addr = *addr;
+    server->serving_count = count;
+    weir__addr_counts_init(&server->per_address);
+    atomic_store(&server->refs, 1);
+    return server;
 }
 
 weir_err weir_tcp_server_start(weir_tcp_server **out, weir_loop *loop, const char *addr,
@@ -132,25 +143,19 @@ weir_err weir_tcp_server_start(weir_tcp_server **out, weir_loop *loop, const cha
 {
     static const weir_tcp_server_opts defaults;
     weir_addr parsed;
+    opts = opts ? opts : &defaults;
     weir_err err = weir_addr_parse(&parsed, addr, why);
+    if (!err)
+        err = check_model(opts, &parsed, why);
     if (err)
         return err;
-    opts = opts ? opts : &defaults;
-    unsigned count = opts->single_loop ? 1 : opts->loops ? opts->loops : cpu_count();
-    weir_tcp_server *server = calloc(1, sizeof *server + count * sizeof server->servings[0]);
+    weir_tcp_server *server = make(loop, &parsed, ops, user, opts);
     if (!server)
         return weir_why_set(why, WEIR_ENOMEM, "%s", weir_err_text(WEIR_ENOMEM));
-    server->loop = loop;
-    server->ops = ops;
-    server->user = user;
-    server->opts = *opts;
-    server->addr = parsed;
-    server->serving_count = count;
-    atomic_store(&server->refs, 1);
     err = start_parts(server, why);
     if (err) {
         weir__tcp_server_join(server);
-        free(server);
+        weir__tcp_server_unref(server);
         return err;
     }
     *out = server;

@@ -51,8 +51,10 @@ static const weir_conn_ops ops = {.on_up = up, .on_message = echo, .on_down = do
 static void start(struct seen *s, const weir_tcp_server_opts *opts)
 {
     weir_why why = {""};
+    weir_tcp_server_opts own = *opts;
+    own.loop.poller = test_poller();
     s->loop = new_loop();
-    if (weir_tcp_server_start(&s->server, s->loop, "127.0.0.1:0", &ops, s, opts, &why))
+    if (weir_tcp_server_start(&s->server, s->loop, "127.0.0.1:0", &ops, s, &own, &why))
         fail_msg("%s", why.text);
 }
 
@@ -110,7 +112,7 @@ TEST(tcp_server, a_single_loop_accepts_and_serves)
 {
     int before = open_fds(), clients[CLIENTS];
     struct seen s = {0};
-    start(&s, &(weir_tcp_server_opts){.single_loop = true});
+    start(&s, &(weir_tcp_server_opts){.model = WEIR_TCP_SINGLE});
     assert_ptr_equal(weir_tcp_server_loop(s.server, 0), s.loop);
     connect_all(&s, clients);
     assert_int_equal(atomic_load(&s.in_loop[0]), CLIENTS);
@@ -155,7 +157,8 @@ TEST(tcp_server, a_second_stop_does_not_wait)
     for (int single = 0; single < 2; single++) {
         int clients[CLIENTS];
         struct seen s = {.greet = true};
-        start(&s, &(weir_tcp_server_opts){.loops = LOOPS, .single_loop = single});
+        start(&s, &(weir_tcp_server_opts){.loops = LOOPS,
+                                          .model = single ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI});
         connect_all(&s, clients);
         weir_tcp_server_stop(s.server, WEIR_SECONDS(1000), note_stopped, &s);
         assert_ok(weir_loop_run_once(s.loop, 0));
@@ -180,7 +183,8 @@ TEST(tcp_server, every_connection_can_be_visited_also_while_it_stops)
     for (int single = 0; single < 2; single++) {
         int clients[CLIENTS];
         struct seen s = {0};
-        start(&s, &(weir_tcp_server_opts){.loops = LOOPS, .single_loop = single});
+        start(&s, &(weir_tcp_server_opts){.loops = LOOPS,
+                                          .model = single ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI});
         connect_all(&s, clients);
         assert_ok(weir_tcp_server_each_post(s.server, visit, &s));
         run_until(s.loop, atomic_load(&s.visited) == CLIENTS);

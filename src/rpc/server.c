@@ -170,7 +170,7 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
         return weir_why_set(why, err, "%s", weir_err_text(err));
     weir_tcp_server_opts opts = {
         .loops = server->opts.loops,
-        .single_loop = server->opts.single_loop,
+        .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
         .max_connections = server->opts.max_connections,
     };
     err = weir_tcp_server_start(&server->tcp, loop, addr, &conn_ops, server, &opts, why);

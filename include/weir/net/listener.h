@@ -19,6 +19,10 @@ typedef void (*weir_accept_fn)(weir_listener *listener, int fd, const weir_addr 
 typedef struct weir_listener_opts {
     int backlog;     /**< 0: 4096 (the kernel cuts it to somaxconn) */
     bool reuse_port; /**< SO_REUSEPORT: several listeners share the port */
+    bool v6_only;    /**< an IPv6 address does not take IPv4 connections; else "[::]:80" takes both,
+                          and IPv4 peers show as such */
+    int fd; /**< a listening socket that was inherited; owned from the call on, whatever comes
+                 back; `addr` is not bound then. 0: none */
 } weir_listener_opts;
 
 /**
@@ -38,7 +42,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_listener_open(weir_listener **out, weir_l
 /** The bound address, with the port that port 0 became. */
 WEIR_API const weir_addr *weir_listener_addr(const weir_listener *listener);
 
-/** Stops accepting and frees it; a unix socket's path is removed. @thread the loop's */
+/** Stops accepting and frees it; the path of a unix socket that it has bound is removed.
+ * @thread the loop's */
 WEIR_API void weir_listener_close(weir_listener *listener);
 
 WEIR_END_DECLS

@@ -7,6 +7,8 @@
 #include <weir/net/connector.h>
 #include <weir/net/listener.h>
 #include <weir/net/loop.h>
+#include <weir/net/loop_timers.h>
+#include <weir/net/prefork.h>
 #include <weir/net/signals.h>
 #include <weir/net/tcp_server.h>
 #include <weir/net/watcher.h>

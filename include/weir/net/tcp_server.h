@@ -1,7 +1,7 @@
 /**
  * @file
- * TCP server: a listener in a main loop that hands its connections round robin to loops of their
- * own threads (main reactor and sub-reactors).
+ * TCP server: listens, and serves its connections in one loop or several. docs/server-models.md
+ * says which model is for what, with figures.
  */
 #ifndef WEIR_NET_TCP_SERVER_H
 #define WEIR_NET_TCP_SERVER_H
@@ -13,14 +13,35 @@ WEIR_BEGIN_DECLS
 
 typedef struct weir_tcp_server weir_tcp_server;
 
+/** Which loops accept and which serve. */
+typedef enum weir_tcp_model {
+    WEIR_TCP_MULTI,     /**< one loop accepts and hands over to serving loops with threads */
+    WEIR_TCP_SINGLE,    /**< one loop does everything; work that blocks goes to a weir_workers */
+    WEIR_TCP_REUSEPORT, /**< every serving loop accepts on a socket of its own (SO_REUSEPORT): the
+                             kernel spreads connections by their addresses; not for unix sockets */
+    WEIR_TCP_PREFORK    /**< several processes, each with one loop: see <weir/net/prefork.h>; in
+                             weir_tcp_serve() only */
+} weir_tcp_model;
+
+/** To which serving loop WEIR_TCP_MULTI hands a new connection. */
+typedef enum weir_tcp_handoff {
+    WEIR_HANDOFF_ROUND_ROBIN,
+    WEIR_HANDOFF_LEAST_CONNECTIONS,
+    WEIR_HANDOFF_BY_ADDRESS /**< a client's connections come together, whatever their ports */
+} weir_tcp_handoff;
+
 /** How a TCP server listens. A zeroed field means the default written beside it. */
 typedef struct weir_tcp_server_opts {
-    unsigned loops;         /**< threads that serve connections; 0: one per CPU; see single_loop */
-    bool single_loop;       /**< serve in the accepting loop, no threads */
-    size_t max_connections; /**< more are closed at once; 0: no limit but descriptors */
+    weir_tcp_model model;     /**< 0: WEIR_TCP_MULTI */
+    weir_tcp_handoff handoff; /**< 0: WEIR_HANDOFF_ROUND_ROBIN */
+    unsigned loops;           /**< threads (or processes) that serve; 0: one per CPU */
+    size_t max_connections;   /**< more are closed at once; 0: no limit but descriptors. Of each
+                                 process   under WEIR_TCP_PREFORK */
+    unsigned max_per_address; /**< the same for one client address; 0: no limit */
     weir_conn_opts conn;
     weir_listener_opts listener;
     weir_loop_opts loop; /**< of each serving loop */
+    weir_why *why;       /**< weir_tcp_serve() says here why it did not start; NULL: in the log */
 } weir_tcp_server_opts;
 
 /**
@@ -36,7 +57,8 @@ typedef struct weir_tcp_server_opts {
  * @param opts  copied; NULL is all defaults
  * @param why   a sentence on failure; may be NULL
  * @thread the loop's, or any before the loop runs
- * @errors as weir_addr_parse(), weir_listener_open() and weir_loop_thread_start()
+ * @errors as weir_addr_parse(), weir_listener_open() and weir_loop_thread_start(); WEIR_ENOTSUP: a
+ *         unix socket with WEIR_TCP_REUSEPORT, or WEIR_TCP_PREFORK
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_server_start(weir_tcp_server **out, weir_loop *loop,
                                                         const char *addr, const weir_conn_ops *ops,
@@ -67,7 +89,8 @@ WEIR_API void weir_tcp_server_pause(weir_tcp_server *server);
  * Graceful stop: no new connections; every open one is closed after its output is flushed, or
  * aborted with WEIR_ETIMEDOUT after `grace_us`; then the threads are joined, `done(user)` runs in
  * the accepting loop, and the server is gone. Until then a second call replaces the grace that is
- * left by its own; its `done` and `user` do not count. Further calls do nothing.
+ * left by its own, and so does a third; their `done` and `user` do not count. Further calls do
+ * nothing.
  * @param done  may be NULL
  * @thread the accepting loop's
  */
@@ -75,9 +98,19 @@ WEIR_API void weir_tcp_server_stop(weir_tcp_server *server, int64_t grace_us,
                                    void (*done)(void *user), void *user);
 
 /**
+ * The same, but open connections go on until they end by themselves, and only those that are left
+ * after `grace_us` are aborted with WEIR_ETIMEDOUT. weir_tcp_server_stop() may follow.
+ * @thread the accepting loop's
+ */
+WEIR_API void weir_tcp_server_leave(weir_tcp_server *server, int64_t grace_us,
+                                    void (*done)(void *user), void *user);
+
+/**
  * A whole program: starts the log if nobody has, prints "listening on ADDR:PORT" to stdout, serves
- * until SIGINT or SIGTERM, stops gracefully (a second SIGINT at once).
- * @return WEIR_OK after a graceful stop; the reason for not starting is in the log
+ * until SIGINT or SIGTERM, and stops gracefully: what runs may finish for 10 s; a second such
+ * signal stops at once. SIGQUIT lets open connections go on until they end, for at most 60 s. With
+ * WEIR_TCP_PREFORK, SIGHUP starts new workers before the old ones leave.
+ * @return WEIR_OK after a graceful stop; else why it did not start, see `opts->why`
  * @thread the main thread
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_serve(const char *addr, const weir_conn_ops *ops,

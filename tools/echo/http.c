@@ -1,0 +1,39 @@
+/* Just enough HTTP for a browser, curl and load generators. */
+#include "echo.h"
+
+#include <string.h>
+
+enum {
+    HEAD_MAX = 16384
+};
+
+/** HTTP/1.0, or the client said so. */
+static bool wants_close(weir_str head)
+{
+    const char *line_end = memchr(head.ptr, '\r', head.len);
+    return (line_end > head.ptr && line_end[-1] == '0') ||
+           memmem(head.ptr, head.len, "onnection: close", 16) != NULL;
+}
+
+void echo_answer_http(weir_conn *conn, weir_buf *in)
+{
+    static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                                "Content-Length: 13\r\n\r\nHello, World!";
+    int64_t end;
+    while ((end = weir_buf_find(in, 0, WEIR_STR("\r\n\r\n"))) >= 0) {
+        size_t len = (size_t)end + 4;
+        const char *head = len <= HEAD_MAX ? weir_buf_pullup(in, len) : NULL;
+        if (!head || weir_conn_send(conn, hello, sizeof hello - 1)) {
+            weir_conn_abort(conn, WEIR_ENOMEM);
+            return;
+        }
+        bool last = wants_close(weir_str_of(head, len));
+        weir_buf_retrieve(in, len);
+        if (last) {
+            weir_conn_close(conn);
+            return;
+        }
+    }
+    if (weir_buf_len(in) > HEAD_MAX)
+        weir_conn_abort(conn, WEIR_EMSGSIZE);
+}

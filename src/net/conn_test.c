@@ -104,6 +104,19 @@ static void answer_thrice(struct peer *p, const char *call)
     }
 }
 
+TEST(conn, what_was_left_comes_again_when_asked_for_without_new_bytes)
+{
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    peer_says(&p, "half");
+    run_until(p.loop, strstr(p.calls, "message"));
+    settle(p.loop);
+    assert_string_equal(p.calls, "up message ");
+    weir_conn_resume(p.conn);
+    run_until(p.loop, strcmp(p.calls, "up message message ") == 0);
+    close_peer(&p);
+}
+
 TEST(conn, all_output_of_a_turn_leaves_in_one_write)
 {
     struct peer p = {.hook = answer_thrice};

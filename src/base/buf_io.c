@@ -50,8 +50,31 @@ static void keep_read(weir_buf *buf, size_t len, const struct iovec *iov, bool i
     }
 }
 
+/** The common case: an empty buffer, and no more is wanted than a block holds. */
+static ssize_t read_block(weir_buf *buf, int fd, size_t max)
+{
+    weir__buf_block *block = weir__buf_block_new(buf->pool, max);
+    if (!block) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t got = read(fd, block->end, max);
+    if (got > 0) {
+        block->end += got;
+        buf->len = (size_t)got;
+        weir__buf_link(buf, block);
+    } else {
+        int saved = errno;
+        weir__buf_block_free(buf->pool, block);
+        errno = saved;
+    }
+    return got;
+}
+
 ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
 {
+    if (!buf->last && max > 0 && max <= WEIR__BUF_FULL)
+        return read_block(buf, fd, max);
     struct iovec iov[READ_BLOCKS + 1];
     weir__buf_block *blocks[READ_BLOCKS];
     size_t room = weir__buf_room(buf);

@@ -10,7 +10,7 @@ enum {
     WRITE_VIEWS = 64
 };
 
-/** Fresh blocks for what the last block cannot take. @return how many were filled into `iov` */
+/** Fresh blocks for what the last block cannot take. @return how many were put into `iov` */
 static int fresh_blocks(weir_pool *pool, size_t want, weir__buf_block **blocks, struct iovec *iov)
 {
     int count = 0;
@@ -71,10 +71,17 @@ static ssize_t read_block(weir_buf *buf, int fd, size_t max)
     return got;
 }
 
-ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
+static size_t room_of(const struct iovec *iov, int count)
 {
-    if (!buf->last && max > 0 && max <= WEIR__BUF_FULL)
-        return read_block(buf, fd, max);
+    size_t room = 0;
+    for (int i = 0; i < count; i++)
+        room += iov[i].iov_len;
+    return room;
+}
+
+/** Into the room of the last block, and fresh ones. */
+static ssize_t read_blocks(weir_buf *buf, int fd, size_t max, bool *full)
+{
     struct iovec iov[READ_BLOCKS + 1];
     weir__buf_block *blocks[READ_BLOCKS];
     size_t room = weir__buf_room(buf);
@@ -88,11 +95,23 @@ ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
         errno = max == 0 ? EINVAL : ENOMEM;
         return -1;
     }
-    ssize_t got =
-        used + count == 1 ? read(fd, iov->iov_base, iov->iov_len) : readv(fd, iov, used + count);
+    ssize_t got = readv(fd, iov, used + count);
     int saved = errno;
+    *full = got > 0 && (size_t)got == room_of(iov, used + count);
     keep_read(buf, got > 0 ? (size_t)got : 0, iov, used, blocks, count);
     errno = saved;
+    return got;
+}
+
+ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max, bool *full)
+{
+    bool ignored;
+    if (!full)
+        full = &ignored;
+    if (buf->last || max == 0 || max > WEIR__BUF_FULL)
+        return read_blocks(buf, fd, max, full);
+    ssize_t got = read_block(buf, fd, max);
+    *full = got > 0 && (size_t)got == max;
     return got;
 }
 

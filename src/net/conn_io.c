@@ -89,10 +89,11 @@ static void peer_ended(weir_conn *conn)
 static ssize_t read_in(weir_conn *conn)
 {
     size_t limit = conn->read_long || conn->read_max < READ_SHORT ? conn->read_max : READ_SHORT;
-    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit);
+    bool full;
+    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit, &full);
     conn->read_long = n >= READ_SHORT;
-    /* Less than was asked for is all there is, unless the end of the stream is behind it. */
-    conn->readable = n > 0 && (conn->hangup || (size_t)n == limit);
+    /* Less than there was room for is all there is, unless the end of the stream is behind it. */
+    conn->readable = n > 0 && (full || conn->hangup);
     return n;
 }
 

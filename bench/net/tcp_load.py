@@ -3,7 +3,9 @@
 import collections
 import contextlib
 import re
+import signal
 import subprocess
+import time
 
 import peers
 from servers import LOAD_CPU
@@ -45,13 +47,20 @@ def echo(build, server, connections, seconds):
     return Result(found["requests"], cpu_s, found["requests_per_s"], found["p99_us"])
 
 
+def _run_wrk(server, connections, seconds):
+    """It counts in whole seconds, but ends early, and in order, when it is interrupted."""
+    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}", f"-d{ANSWER_SECONDS}s"]
+    command += [f"http://127.0.0.1:{server.port}/", "--latency"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        time.sleep(seconds)
+        load.send_signal(signal.SIGINT)
+        return load.stdout.read()
+
+
 def http(_build, server, connections, seconds):
     """Opening the connections is in the figures: wrk does not tell when it is done with that."""
-    whole_seconds = max(1, round(seconds))
-    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}"]
-    command += [f"-d{whole_seconds}s", "--latency", f"http://127.0.0.1:{server.port}/"]
     before = server.cpu_ns()
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output = _run_wrk(server, connections, seconds)
     cpu_s = (server.cpu_ns() - before) / 1e9
     requests = re.search(r"(\d+) requests in", output)
     if not requests or re.search(r"Socket errors|Non-2xx", output):

@@ -73,6 +73,10 @@ class Server:
 
         return sum(map(resident, self.pids()))
 
+    def state(self):
+        status = self.process.poll()
+        return "running" if status is None else f"ended with status {status}"
+
     def stop(self):
         self.process.terminate()
         try:

@@ -11,7 +11,7 @@ import time
 import peers
 import servers
 import tcp_load
-from rounds import title
+from report import title
 
 WARM_UP = 1000  # connections, so that what a server makes once is there
 COUNT = 10_000

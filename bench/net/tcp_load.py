@@ -28,7 +28,7 @@ def _numbers(text):
 
 def _fail_unless_zero(server, load):
     if load.wait(ANSWER_SECONDS) != 0:
-        raise RuntimeError(f"{server.name}: the load has failed")
+        raise RuntimeError(f"{server.name} ({server.state()}): the load has failed")
 
 
 def _milliseconds(seconds):

@@ -25,7 +25,7 @@ typedef struct load {
 int load_echo(const load *l);
 
 /** One connection keeps the server as busy as it can; another one sends a small message each
- * millisecond. Prints the latencies of the small ones. */
+ * millisecond, if the one before has come back. Prints the latencies of the small ones. */
 int load_fairness(const load *l);
 
 /** Opens connections, each answered once, prints "holding N", and ends with its standard input. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <unistd.h>
 
 enum {
     READ_BLOCKS = 4,
@@ -50,27 +49,6 @@ static void keep_read(weir_buf *buf, size_t len, const struct iovec *iov, bool i
     }
 }
 
-/** The common case: an empty buffer, and no more is wanted than a block holds. */
-static ssize_t read_block(weir_buf *buf, int fd, size_t max)
-{
-    weir__buf_block *block = weir__buf_block_new(buf->pool, max);
-    if (!block) {
-        errno = ENOMEM;
-        return -1;
-    }
-    ssize_t got = read(fd, block->end, max);
-    if (got > 0) {
-        block->end += got;
-        buf->len = (size_t)got;
-        weir__buf_link(buf, block);
-    } else {
-        int saved = errno;
-        weir__buf_block_free(buf->pool, block);
-        errno = saved;
-    }
-    return got;
-}
-
 static size_t room_of(const struct iovec *iov, int count)
 {
     size_t room = 0;
@@ -79,8 +57,7 @@ static size_t room_of(const struct iovec *iov, int count)
     return room;
 }
 
-/** Into the room of the last block, and fresh ones. */
-static ssize_t read_blocks(weir_buf *buf, int fd, size_t max, bool *full)
+ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max, bool *full)
 {
     struct iovec iov[READ_BLOCKS + 1];
     weir__buf_block *blocks[READ_BLOCKS];
@@ -97,21 +74,10 @@ static ssize_t read_blocks(weir_buf *buf, int fd, size_t max, bool *full)
     }
     ssize_t got = readv(fd, iov, used + count);
     int saved = errno;
-    *full = got > 0 && (size_t)got == room_of(iov, used + count);
+    if (full)
+        *full = got > 0 && (size_t)got == room_of(iov, used + count);
     keep_read(buf, got > 0 ? (size_t)got : 0, iov, used, blocks, count);
     errno = saved;
-    return got;
-}
-
-ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max, bool *full)
-{
-    bool ignored;
-    if (!full)
-        full = &ignored;
-    if (buf->last || max == 0 || max > WEIR__BUF_FULL)
-        return read_blocks(buf, fd, max, full);
-    ssize_t got = read_block(buf, fd, max);
-    *full = got > 0 && (size_t)got == max;
     return got;
 }
 

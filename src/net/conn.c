@@ -87,6 +87,12 @@ static void end_of_turn(weir_deferred *work)
         weir__conn_turn(conn);
 }
 
+void weir__conn_turn_now(weir_conn *conn)
+{
+    weir_list_remove(&conn->turn.node);
+    end_of_turn(&conn->turn);
+}
+
 void weir__conn_end(weir_conn *conn, weir_err why)
 {
     if (conn->ended)

@@ -74,6 +74,8 @@ void weir__conn_end(weir_conn *conn, weir_err why);
 
 /** End-of-turn work until the connection has ended. */
 void weir__conn_turn(weir_conn *conn);
+/** All of that work now; the connection may be gone then. */
+void weir__conn_turn_now(weir_conn *conn);
 /** The watcher's callback. */
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
 /** The poller is told what the connection waits for now. */

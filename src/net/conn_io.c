@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     IOV_PER_CALL = 256,
-    DISCARD_READS = 16,
-    READ_SHORT = 16000 /* fits a block */
+    DISCARD_READS = 16
 };
 
 static weir_err socket_error(void)
@@ -85,13 +85,28 @@ static void peer_ended(weir_conn *conn)
         weir__conn_end(conn, WEIR_OK);
 }
 
-/** A short message takes one block; after a full one the next read is as long as it may be. */
+/** What is short goes through the loop's scratch, which stays in the cache and lets a message that
+ * waits hold no more memory than it needs. @param full  whether there may be more */
+static ssize_t read_short(weir_conn *conn, bool *full)
+{
+    weir_loop *loop = conn->watcher.loop;
+    size_t limit = conn->read_max < sizeof loop->scratch ? conn->read_max : sizeof loop->scratch;
+    ssize_t n = read(conn->watcher.fd, loop->scratch, limit);
+    *full = n > 0 && (size_t)n == limit;
+    if (n > 0 && weir_buf_append(&conn->in, loop->scratch, (size_t)n)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return n;
+}
+
+/** After a full read the next one goes into blocks at once and may be as long as read_max. */
 static ssize_t read_in(weir_conn *conn)
 {
-    size_t limit = conn->read_long || conn->read_max < READ_SHORT ? conn->read_max : READ_SHORT;
     bool full;
-    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit, &full);
-    conn->read_long = n >= READ_SHORT;
+    ssize_t n = conn->read_long ? weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max, &full)
+                                : read_short(conn, &full);
+    conn->read_long = n >= WEIR__SCRATCH;
     /* Less than there was room for is all there is, unless the end of the stream is behind it. */
     conn->readable = n > 0 && (full || conn->hangup);
     return n;
@@ -120,9 +135,12 @@ void weir__conn_read_on(weir_conn *conn)
         weir__watcher_again(&conn->watcher);
 }
 
+/** What the connection's own bytes have caused leaves at once, while its socket is in the cache. If
+ * others had asked for a flush before, or do later, that waits for the end of the turn. */
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
 {
     weir_conn *conn = user;
+    bool alone = !weir_list_linked(&conn->turn.node);
     if (events & WEIR_WRITABLE && conn->blocked) {
         conn->blocked = false;
         conn->unblocked = true;
@@ -132,6 +150,8 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
     conn->readable |= (events & (WEIR_READABLE | WEIR__HANGUP)) != 0;
     if (conn->readable && !conn->paused && !conn->read_ended)
         read_some(conn);
+    if (alone && weir_list_linked(&conn->turn.node))
+        weir__conn_turn_now(conn);
 }
 
 /* Out */

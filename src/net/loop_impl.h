@@ -12,6 +12,10 @@
 #include <weir/net/loop.h>
 #include <weir/net/watcher.h>
 
+enum {
+    WEIR__SCRATCH = 16384
+};
+
 struct weir_loop {
     /* loop */
     weir__poller *poller;
@@ -31,7 +35,8 @@ struct weir_loop {
     int ready_count;
     weir__ready ready[WEIR__READY_MAX];
     weir_timers timers;
-    weir_list posted_timers; /* see loop_timers.c */
+    weir_list posted_timers;     /* see loop_timers.c */
+    char scratch[WEIR__SCRATCH]; /* for the length of a read */
 
     /* any thread */
     const char *_Atomic owner; /* see weir__this_thread; NULL: none yet */

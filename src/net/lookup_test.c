@@ -225,6 +225,18 @@ TEST(lookup, more_addresses_than_the_limit_are_left_out)
     tear_down(&s);
 }
 
+TEST(lookup, an_answer_too_long_for_a_datagram_comes_over_tcp)
+{
+    struct setting s = {.server = {.long_only = true, .four = {.count = 100}, .six = {.count = 1}}};
+    set_up(&s);
+    look_up(&s, "long.example:80");
+    assert_ok(s.o.err);
+    assert_int_equal(s.o.count, WEIR_LOOKUP_MAX / 2 + 1);
+    assert_true(s.server.tcp.fd >= 0);
+    s.fds++; /* the server's end of that stream */
+    tear_down(&s);
+}
+
 TEST(lookup, a_cancelled_one_calls_nothing_and_leaves_nothing)
 {
     struct setting s = {.server = {.four = {.count = 1}, .six = {.manner = SILENT}},

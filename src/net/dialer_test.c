@@ -40,6 +40,7 @@ static int64_t dial(struct outcome *o, const weir_addr *addrs, size_t count,
     int64_t took_us = weir_time_diff(weir_time_now(), begin);
     settle(o->loop);
     assert_int_equal(o->calls, 1);
+    assert_int_equal(weir_loop_timers(o->loop)->pending, 0);
     return took_us;
 }
 
@@ -186,6 +187,7 @@ TEST(dialer, a_cancelled_one_calls_nothing_and_leaves_nothing)
     run_until(o.loop, open_fds() == before + 2); /* both attempts wait */
     weir_dialer_cancel(dialer);
     assert_int_equal(open_fds(), before);
+    assert_int_equal(weir_loop_timers(o.loop)->pending, 0);
     settle(o.loop);
     assert_int_equal(o.calls, 0);
     silent_close(&silent);

@@ -41,6 +41,7 @@ static void set_up(struct setting *s)
 /** Nothing of a lookup is left. */
 static void tear_down(struct setting *s)
 {
+    assert_int_equal(weir_loop_timers(s->loop)->pending, 0);
     assert_int_equal(open_fds(), s->fds);
     name_server_stop(&s->server);
     weir_loop_free(s->loop);
@@ -99,6 +100,18 @@ TEST(lookup, both_families_are_asked_and_ipv6_comes_first)
     assert_addr(&s.o, 0, "[fd00::1]:5432");
     assert_int_equal(weir_addr_port(&s.o.addrs[1]), 5432);
     assert_int_equal(s.o.addrs[2].storage.ss_family, AF_INET);
+    tear_down(&s);
+}
+
+TEST(lookup, ipv6_comes_first_also_when_its_answer_does_not)
+{
+    struct setting s = {.server = {.four = {.count = 2}, .six = {.manner = DEAF_ONCE, .count = 2}},
+                        .opts = {.query_us = 20000, .family_wait_us = WEIR_SECONDS(5)}};
+    set_up(&s);
+    look_up(&s, "db.example:80");
+    assert_int_equal(s.o.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(s.o.addrs[i].storage.ss_family, i < 2 ? AF_INET6 : AF_INET);
     tear_down(&s);
 }
 

@@ -80,7 +80,7 @@ static void on_failed_at_once(weir_timer *timer WEIR_UNUSED, void *user)
 static void fail_later(weir_connector *connector, weir_err err)
 {
     connector->failure = err;
-    weir_loop_after(connector->loop, &connector->timer, 0, on_failed_at_once, connector);
+    weir_loop_at(connector->loop, &connector->timer, (weir_time){0}, on_failed_at_once, connector);
 }
 
 /* An attempt: looking up, then dialing */

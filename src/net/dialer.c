@@ -184,7 +184,7 @@ weir_err weir_dialer_start(weir_dialer **out, weir_loop *loop, const weir_addr *
         a->dialer = dialer;
         weir_watcher_init(&a->watcher, loop, -1, on_writable, a);
     }
-    weir_loop_after(loop, &dialer->stagger, 0, on_stagger, dialer);
+    weir_loop_at(loop, &dialer->stagger, (weir_time){0}, on_stagger, dialer); /* at once */
     weir_loop_after(loop, &dialer->limit,
                     opts->timeout_us > 0 ? opts->timeout_us : WEIR_SECONDS(20), on_timeout, dialer);
     *out = dialer;

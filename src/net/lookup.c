@@ -107,19 +107,20 @@ static void on_timeout(weir_timer *timer WEIR_UNUSED, void *user)
     finish(user, WEIR_ETIMEDOUT);
 }
 
-/** c-ares is at work: the callback has to wait for the loop. */
-static void end_in(weir_lookup *lookup, int64_t after_us)
+/** The callback waits for the loop, which comes to it at once: a time long past. */
+static void end_soon(weir_lookup *lookup)
 {
-    weir_loop_after(lookup->loop, &lookup->limit, after_us, on_end, lookup);
+    weir_loop_at(lookup->loop, &lookup->limit, (weir_time){0}, on_end, lookup);
 }
 
+/** c-ares is at work. */
 static void on_answered(void *user)
 {
     weir_lookup *lookup = user;
     if (lookup->answers.open == 0)
-        end_in(lookup, 0);
+        end_soon(lookup);
     else if (lookup->answers.count > 0)
-        end_in(lookup, lookup->family_wait_us);
+        weir_loop_after(lookup->loop, &lookup->limit, lookup->family_wait_us, on_end, lookup);
 }
 
 /* Starting */
@@ -135,7 +136,7 @@ static weir_err begin(weir_lookup *lookup, const weir_lookup_opts *opts)
     weir_err err =
         lookup->answers.count > 0 ? WEIR_OK : weir__hosts_find(lookup->host, &lookup->answers);
     if (err != WEIR_ELOOKUP) {
-        end_in(lookup, 0);
+        end_soon(lookup);
         return err;
     }
     weir_lookup_opts filled = *opts;

@@ -18,7 +18,8 @@ struct weir_lookup {
     weir_lookup_fn fn;
     void *user;
     weir__questions *questions; /* NULL: nobody was asked */
-    weir_timer limit;           /* of the whole, or of the wait for the other family, or the end */
+    weir_timer limit;           /* of the whole */
+    weir_timer end;             /* at once, or after the wait for the other family */
     int64_t family_wait_us;
     in_port_t port;
     weir_why why;
@@ -80,11 +81,17 @@ static void set_port(weir_addr *addr, in_port_t port)
         ((struct sockaddr_in6 *)&addr->storage)->sin6_port = port;
 }
 
-/** The lookup may not be cancelled in its callback: it is out of the caller's reach already. */
-static void finish(weir_lookup *lookup, weir_err err)
+/** Nothing comes any more. */
+static void quiet(weir_lookup *lookup)
 {
     weir__questions_close(lookup->questions);
     weir_loop_cancel(lookup->loop, &lookup->limit);
+    weir_loop_cancel(lookup->loop, &lookup->end);
+}
+
+static void finish(weir_lookup *lookup, weir_err err)
+{
+    quiet(lookup);
     if (lookup->answers.count > 0)
         err = WEIR_OK;
     if (err)
@@ -110,7 +117,7 @@ static void on_timeout(weir_timer *timer WEIR_UNUSED, void *user)
 /** The callback waits for the loop, which comes to it at once: a time long past. */
 static void end_soon(weir_lookup *lookup)
 {
-    weir_loop_at(lookup->loop, &lookup->limit, (weir_time){0}, on_end, lookup);
+    weir_loop_at(lookup->loop, &lookup->end, (weir_time){0}, on_end, lookup);
 }
 
 /** c-ares is at work. */
@@ -120,7 +127,7 @@ static void on_answered(void *user)
     if (lookup->answers.open == 0)
         end_soon(lookup);
     else if (lookup->answers.count > 0)
-        weir_loop_after(lookup->loop, &lookup->limit, lookup->family_wait_us, on_end, lookup);
+        weir_loop_after(lookup->loop, &lookup->end, lookup->family_wait_us, on_end, lookup);
 }
 
 /* Starting */
@@ -181,7 +188,6 @@ void weir_lookup_cancel(weir_lookup *lookup)
     if (!lookup)
         return;
     weir_loop_assert(lookup->loop);
-    weir__questions_close(lookup->questions);
-    weir_loop_cancel(lookup->loop, &lookup->limit);
+    quiet(lookup);
     free(lookup);
 }

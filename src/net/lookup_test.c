@@ -201,6 +201,17 @@ TEST(lookup, a_family_without_an_answer_holds_the_other_back_for_a_moment_only)
     tear_down(&s);
 }
 
+TEST(lookup, the_time_limit_holds_while_it_waits_for_the_other_family)
+{
+    struct setting s = {.server = {.four = {.count = 1}, .six = {.manner = SILENT}},
+                        .opts = {.timeout_us = 30000, .family_wait_us = WEIR_SECONDS(60)}};
+    set_up(&s);
+    look_up(&s, "slow.example:80");
+    assert_ok(s.o.err);
+    assert_int_equal(s.o.count, 1);
+    tear_down(&s);
+}
+
 TEST(lookup, a_silent_server_is_a_timeout)
 {
     struct setting s = {.server = {.four = {.manner = SILENT}, .six = {.manner = SILENT}},

@@ -50,7 +50,8 @@ typedef struct weir_lookup_opts {
  * @param opts  copied, the servers too; NULL is all defaults
  * @param why   a sentence on failure; may be NULL
  * @thread the loop's, or any before the loop runs
- * @errors WEIR_EINVAL: not a target, or no such service, or `servers` cannot be read. WEIR_ENOMEM.
+ * @errors WEIR_EINVAL: not a target, or no such service, or `servers` cannot be read. WEIR_ELOOKUP:
+ *         /etc/resolv.conf cannot be read. WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_lookup_start(weir_lookup **out, weir_loop *loop,
                                                     const char *target,

@@ -17,13 +17,13 @@ SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
 
 
 class Server:
-    """A process that serves POST /echo.Echo/UnaryEcho on `port` of 127.0.0.1."""
+    """A process, perhaps with children, that serves on `port` of 127.0.0.1."""
 
-    def __init__(self, name, command, port=None):
+    def __init__(self, name, command, port=None, cpus=(SERVER_CPU,)):
         """@param port  where it will listen; None: it says so in a first line of output"""
         self.name = name
         self.process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CPU)] + command,
+            ["taskset", "-c", ",".join(map(str, cpus))] + command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -53,14 +53,29 @@ class Server:
                 time.sleep(0.02)
         raise RuntimeError(f"{self.name} does not listen on port {self.port}")
 
+    def pids(self):
+        """The process and its children."""
+        yield self.process.pid
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            path = f"/proc/{self.process.pid}/task/{task}/children"
+            with open(path, encoding="ascii") as children:
+                yield from map(int, children.read().split())
+
     def cpu_ns(self):
         """Time on a CPU of all its threads, also of those that have ended."""
-        per_process_clock = (~self.process.pid << 3) | 2  # clock_getcpuclockid(3)
-        return time.clock_gettime_ns(per_process_clock)
+        clocks = ((~pid << 3) | 2 for pid in self.pids())  # clock_getcpuclockid(3)
+        return sum(map(time.clock_gettime_ns, clocks))
 
     def resident_bytes(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+        def resident(pid):
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as memory:
+                return int(re.search(r"Rss:\s+(\d+) kB", memory.read())[1]) * 1024
+
+        return sum(map(resident, self.pids()))
+
+    def state(self):
+        status = self.process.poll()
+        return "running" if status is None else f"ended with status {status}"
 
     def stop(self):
         self.process.terminate()

@@ -100,10 +100,9 @@ static const echo_echo_methods methods = {
 
 /* The program */
 
-static int serve(const struct program *program, const char *listen, unsigned threads)
+static int serve(const struct program *program, const char *listen, const weir_server_opts *opts)
 {
-    weir_server *server =
-        weir_server_new(&(weir_server_opts){.loops = threads, .single_loop = threads == 1});
+    weir_server *server = weir_server_new(opts);
     weir_err err = server ? echo_echo_serve(server, &methods, NULL) : WEIR_ENOMEM;
     if (err) {
         weir_server_free(server);
@@ -121,7 +120,7 @@ int main(int argc, char **argv)
          &listen, 0, 0},
         {"threads", "N", "loops that serve connections (default 1)", OPTION_NUMBER, &threads, 1,
          1000},
-        {"poller", "NAME", "epoll", OPTION_TEXT, &poller, 0, 0},
+        {"poller", "NAME", "epoll (default) or poll", OPTION_TEXT, &poller, 0, 0},
     };
     const struct program program = {.name = "weir-bench-server",
                                     .summary = "Serves echo.Echo, for benchmarks.",
@@ -132,7 +131,11 @@ int main(int argc, char **argv)
     weir_why why;
     if (weir_addr_parse(&addr, listen, &why))
         usage_error(&program, "--listen: %s", why.text);
-    if (strcmp(poller, "epoll") != 0)
-        usage_error(&program, "--poller knows epoll only, not \"%s\"", poller);
-    return serve(&program, listen, (unsigned)threads);
+    bool poll = strcmp(poller, "poll") == 0;
+    if (!poll && strcmp(poller, "epoll") != 0)
+        usage_error(&program, "--poller knows epoll and poll, not \"%s\"", poller);
+    weir_server_opts opts = {.loops = (unsigned)threads,
+                             .single_loop = threads == 1,
+                             .poller = poll ? WEIR_POLLER_POLL : WEIR_POLLER_EPOLL};
+    return serve(&program, listen, &opts);
 }

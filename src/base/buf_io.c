@@ -10,7 +10,7 @@ enum {
     WRITE_VIEWS = 64
 };
 
-/** Fresh blocks for what the last block cannot take. @return how many were filled into `iov` */
+/** Fresh blocks for what the last block cannot take. @return how many were put into `iov` */
 static int fresh_blocks(weir_pool *pool, size_t want, weir__buf_block **blocks, struct iovec *iov)
 {
     int count = 0;
@@ -50,7 +50,37 @@ static void keep_read(weir_buf *buf, size_t len, const struct iovec *iov, bool i
     }
 }
 
-ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
+/** The common case: an empty buffer, and no more is wanted than a block holds. */
+static ssize_t read_block(weir_buf *buf, int fd, size_t max)
+{
+    weir__buf_block *block = weir__buf_block_new(buf->pool, max);
+    if (!block) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t got = read(fd, block->end, max);
+    if (got > 0) {
+        block->end += got;
+        buf->len = (size_t)got;
+        weir__buf_link(buf, block);
+    } else {
+        int saved = errno;
+        weir__buf_block_free(buf->pool, block);
+        errno = saved;
+    }
+    return got;
+}
+
+static size_t room_of(const struct iovec *iov, int count)
+{
+    size_t room = 0;
+    for (int i = 0; i < count; i++)
+        room += iov[i].iov_len;
+    return room;
+}
+
+/** Into the room of the last block, and fresh ones. */
+static ssize_t read_blocks(weir_buf *buf, int fd, size_t max, bool *full)
 {
     struct iovec iov[READ_BLOCKS + 1];
     weir__buf_block *blocks[READ_BLOCKS];
@@ -65,11 +95,23 @@ ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max)
         errno = max == 0 ? EINVAL : ENOMEM;
         return -1;
     }
-    ssize_t got =
-        used + count == 1 ? read(fd, iov->iov_base, iov->iov_len) : readv(fd, iov, used + count);
+    ssize_t got = readv(fd, iov, used + count);
     int saved = errno;
+    *full = got > 0 && (size_t)got == room_of(iov, used + count);
     keep_read(buf, got > 0 ? (size_t)got : 0, iov, used, blocks, count);
     errno = saved;
+    return got;
+}
+
+ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max, bool *full)
+{
+    bool ignored;
+    if (!full)
+        full = &ignored;
+    if (buf->last || max == 0 || max > WEIR__BUF_FULL)
+        return read_blocks(buf, fd, max, full);
+    ssize_t got = read_block(buf, fd, max);
+    *full = got > 0 && (size_t)got == max;
     return got;
 }
 

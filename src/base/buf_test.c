@@ -315,13 +315,13 @@ TEST(buf, what_is_written_to_a_pipe_is_read_from_it)
     while (weir_buf_len(&f.buf) > 0) {
         assert_true(weir_buf_writev(&f.buf, ends[1]) > 0);
         while (weir_buf_len(&f.other) + weir_buf_len(&f.buf) < 60000)
-            assert_true(weir_buf_readv(&f.other, ends[0], 10001) > 0);
+            assert_true(weir_buf_readv(&f.other, ends[0], 10001, NULL) > 0);
     }
     assert_pattern(&f.other, 0, 60000);
     close(ends[1]);
-    assert_int_equal(weir_buf_readv(&f.other, ends[0], 100), 0);
+    assert_int_equal(weir_buf_readv(&f.other, ends[0], 100, NULL), 0);
     close(ends[0]);
-    assert_int_equal(weir_buf_readv(&f.other, ends[0], 100), -1);
+    assert_int_equal(weir_buf_readv(&f.other, ends[0], 100, NULL), -1);
     assert_int_equal(errno, EBADF);
     assert_int_equal(weir_buf_writev(&f.other, ends[1]), 0);
     assert_int_equal(used_bytes(&f), 0);
@@ -331,9 +331,9 @@ TEST(buf, what_is_written_to_a_pipe_is_read_from_it)
 TEST(buf, reading_without_memory_or_room_is_an_error)
 {
     fixture f = set_up(64);
-    assert_int_equal(weir_buf_readv(&f.buf, 0, 100), -1);
+    assert_int_equal(weir_buf_readv(&f.buf, 0, 100, NULL), -1);
     assert_int_equal(errno, ENOMEM);
-    assert_int_equal(weir_buf_readv(&f.buf, 0, 0), -1);
+    assert_int_equal(weir_buf_readv(&f.buf, 0, 0, NULL), -1);
     assert_int_equal(errno, EINVAL);
     tear_down(&f);
 }

@@ -138,7 +138,7 @@ static void take_from_far(weir_timers *timers, int64_t end)
 /** Moves what is due by `end` into the list `due`, in order; nothing runs yet. */
 static void collect_due(weir_timers *timers, int64_t end)
 {
-    while (timers->tick < end) {
+    while (timers->pending > 0 && timers->tick < end) {
         unsigned level = lowest_level(timers);
         if (level < WEIR__TIMER_LEVELS) {
             int64_t tick = first_tick(timers, level);

@@ -167,7 +167,7 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
                               weir__conn_group *group)
 {
     static const weir_conn_opts defaults;
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir_conn *conn = make(loop, fd, peer);
     if (!conn) {
         close(fd);
@@ -266,7 +266,7 @@ static void ask(weir_conn *conn)
 
 weir_err weir_conn_send(weir_conn *conn, const void *bytes, size_t len)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (!takes_output(conn))
         return WEIR_ECLOSED;
     weir_err err = weir_buf_append(&conn->out, bytes, len);
@@ -277,7 +277,7 @@ weir_err weir_conn_send(weir_conn *conn, const void *bytes, size_t len)
 
 weir_err weir_conn_send_message(weir_conn *conn, weir_str message)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (!takes_output(conn))
         return WEIR_ECLOSED;
     weir_err err = weir_codec_append(&conn->codec, &conn->out, message);
@@ -288,7 +288,7 @@ weir_err weir_conn_send_message(weir_conn *conn, weir_str message)
 
 weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (!takes_output(conn))
         return WEIR_ECLOSED;
     weir_buf_move(&conn->out, bytes);
@@ -306,7 +306,7 @@ void weir_conn_schedule(weir_conn *conn)
 
 void weir_conn_pause(weir_conn *conn)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (conn->ended || conn->close_asked)
         return;
     conn->paused = true;
@@ -315,7 +315,7 @@ void weir_conn_pause(weir_conn *conn)
 
 void weir_conn_resume(weir_conn *conn)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (conn->ended)
         return;
     conn->paused = false;
@@ -327,7 +327,7 @@ void weir_conn_resume(weir_conn *conn)
 
 void weir_conn_shutdown(weir_conn *conn)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (!takes_output(conn))
         return;
     conn->shutdown_asked = true;
@@ -336,7 +336,7 @@ void weir_conn_shutdown(weir_conn *conn)
 
 void weir_conn_close(weir_conn *conn)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     if (conn->ended || conn->close_asked)
         return;
     conn->close_asked = true;
@@ -349,6 +349,6 @@ void weir_conn_close(weir_conn *conn)
 
 void weir_conn_abort(weir_conn *conn, weir_err why)
 {
-    weir_loop_assert(conn->watcher.loop);
+    weir__loop_assert(conn->watcher.loop);
     weir__conn_end(conn, why);
 }

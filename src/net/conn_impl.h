@@ -77,7 +77,14 @@ void weir__conn_turn(weir_conn *conn);
 /** The watcher's callback. */
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
 /** The poller is told what the connection waits for now. */
-void weir__conn_watch(weir_conn *conn);
+void weir__conn_rewatch(weir_conn *conn, unsigned events);
+static inline void weir__conn_watch(weir_conn *conn)
+{
+    unsigned events = (conn->paused || conn->read_ended ? 0u : WEIR_READABLE) |
+                      (conn->blocked ? WEIR_WRITABLE : 0u);
+    if (events != conn->watcher.events)
+        weir__conn_rewatch(conn, events);
+}
 /** Reads on where an edge-triggered poller says nothing again. */
 void weir__conn_read_on(weir_conn *conn);
 /** Ends it when the peer has not, `linger_us` from now. */
@@ -90,6 +97,12 @@ void weir__conn_expel(weir_conn *conn);
 /** Lets other threads see how much output waits. @return whether one of them had been refused and
  * may go on */
 bool weir__conn_publish_unsent(weir_conn *conn);
+/** The same where nothing has changed as a rule. */
+static inline bool weir__conn_publish_changes(weir_conn *conn)
+{
+    return (weir_buf_len(&conn->out) != conn->charged || conn->posted) &&
+           weir__conn_publish_unsent(conn);
+}
 
 static inline void weir__conn_touch(weir_conn *conn)
 {

@@ -16,12 +16,10 @@ static weir_err socket_error(void)
     return errno == EPIPE ? WEIR_ECONNRESET : weir_err_from_errno(errno);
 }
 
-void weir__conn_watch(weir_conn *conn)
+void weir__conn_rewatch(weir_conn *conn, unsigned events)
 {
     if (conn->ended || conn->watcher.edge) /* an edge-triggered one watches for everything always */
         return;
-    unsigned events = (conn->paused || conn->read_ended ? 0u : WEIR_READABLE) |
-                      (conn->blocked ? WEIR_WRITABLE : 0u);
     weir_err err = weir_watcher_want(&conn->watcher, events);
     if (err)
         weir__conn_end(conn, err);
@@ -91,10 +89,11 @@ static void peer_ended(weir_conn *conn)
 static ssize_t read_in(weir_conn *conn)
 {
     size_t limit = conn->read_long || conn->read_max < READ_SHORT ? conn->read_max : READ_SHORT;
-    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit);
+    bool full;
+    ssize_t n = weir_buf_readv(&conn->in, conn->watcher.fd, limit, &full);
     conn->read_long = n >= READ_SHORT;
-    /* Less than was asked for is all there is, unless the end of the stream is behind it. */
-    conn->readable = n > 0 && (conn->hangup || (size_t)n == limit);
+    /* Less than there was room for is all there is, unless the end of the stream is behind it. */
+    conn->readable = n > 0 && (full || conn->hangup);
     return n;
 }
 
@@ -179,7 +178,7 @@ static bool write_out(weir_conn *conn)
 static void report_level(weir_conn *conn)
 {
     size_t unsent = weir_buf_len(&conn->out);
-    bool refused = weir__conn_publish_unsent(conn);
+    bool refused = weir__conn_publish_changes(conn);
     if (!conn->over_high && unsent > conn->high_water) {
         conn->over_high = true;
         if (conn->ops->on_high_water)

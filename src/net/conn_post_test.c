@@ -154,3 +154,38 @@ TEST(conn_post, what_is_queued_when_the_loop_ends_is_dropped)
     assert_string_equal(p.calls, "up down ");
     close(p.fd);
 }
+
+/* Work that comes back */
+
+struct visit {
+    weir_conn_id id;
+    int ran;
+    weir_conn *conn;
+};
+
+static void note_visit(weir_conn *conn, void *user)
+{
+    struct visit *v = user;
+    v->ran++;
+    v->conn = conn;
+}
+
+TEST(conn_post, a_function_runs_in_its_loop_and_is_told_when_it_is_gone)
+{
+    struct peer p = {0};
+    struct visit v = {.ran = 0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    v.id = weir_conn_id_of(p.conn);
+    assert_ok(weir_conn_run_post(v.id, note_visit, &v));
+    assert_int_equal(v.ran, 0);
+    run_until(p.loop, v.ran == 1);
+    assert_ptr_equal(v.conn, p.conn);
+    assert_ok(weir_conn_run_post(v.id, note_visit, &v));
+    weir_conn_abort(p.conn, WEIR_OK);
+    assert_err(weir_conn_run_post(v.id, note_visit, &v), WEIR_ECLOSED);
+    run_until(p.loop, v.ran == 2);
+    assert_null(v.conn);
+    close_peer(&p);
+    assert_err(weir_conn_run_post(v.id, note_visit, &v), WEIR_ECLOSED);
+    assert_int_equal(v.ran, 2);
+}

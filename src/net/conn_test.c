@@ -104,6 +104,40 @@ static void answer_thrice(struct peer *p, const char *call)
     }
 }
 
+static void count_and_take(struct peer *p, const char *call)
+{
+    if (strcmp(call, "message") != 0)
+        return;
+    *(size_t *)p->user += weir_buf_len(p->in);
+    weir_buf_clear(p->in);
+    p->calls[0] = '\0';
+}
+
+/** An edge-triggered poller says it once, however much there is. */
+TEST(conn, a_long_run_of_bytes_is_read_to_its_end)
+{
+    size_t got = 0;
+    struct peer p = {.hook = count_and_take, .user = &got};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send(p.fd, block, sizeof block, MSG_NOSIGNAL), sizeof block);
+    run_until(p.loop, got == 3 * sizeof block);
+    close_peer(&p);
+}
+
+TEST(conn, what_was_left_comes_again_when_asked_for_without_new_bytes)
+{
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    peer_says(&p, "half");
+    run_until(p.loop, strstr(p.calls, "message"));
+    settle(p.loop);
+    assert_string_equal(p.calls, "up message ");
+    weir_conn_resume(p.conn);
+    run_until(p.loop, strcmp(p.calls, "up message message ") == 0);
+    close_peer(&p);
+}
+
 TEST(conn, all_output_of_a_turn_leaves_in_one_write)
 {
     struct peer p = {.hook = answer_thrice};

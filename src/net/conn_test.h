@@ -17,6 +17,7 @@ struct peer {
     char calls[512]; /* names of the callbacks that came, each with a space */
     weir_err why;
     void (*hook)(struct peer *peer, const char *call); /* in each callback; may be NULL */
+    void *user;                                        /* the hook's */
     weir_buf *in;                                      /* in on_message */
     weir_buf *out;                                     /* in on_flush */
 };

@@ -1,6 +1,7 @@
 #include "net_test.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -97,6 +98,71 @@ TEST(listener, several_share_a_port_when_they_ask_for_it)
     weir_loop_free(loop);
 }
 
+TEST(listener, an_inherited_socket_is_taken_and_only_its_binder_removes_the_path)
+{
+    char folder[] = "/tmp/weir-test-XXXXXX", text[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "unix:%s/socket", folder);
+    weir_addr addr = address(text);
+    struct accepted a = {.count = 0};
+    weir_loop *loop = new_loop();
+    weir_listener *listener;
+    int before = open_fds();
+    int bound = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(bound, (struct sockaddr *)&addr.storage, addr.len), 0);
+    assert_int_equal(listen(bound, 5), 0);
+    weir_listener_opts opts = {.fd = dup(bound)};
+    assert_ok(weir_listener_open(&listener, loop, &addr, accept_one, &a, &opts, NULL));
+    int client = connect_to(weir_listener_addr(listener));
+    run_until(loop, a.count == 1);
+    weir_listener_close(listener);
+    assert_int_equal(access(text + 5, F_OK), 0);
+    close(client);
+    close_all(&a);
+
+    opts.fd = socket(AF_INET, SOCK_STREAM, 0); /* which does not listen */
+    assert_err(weir_listener_open(&listener, loop, &addr, accept_one, &a, &opts, NULL),
+               WEIR_EINVAL);
+    close(bound);
+    assert_int_equal(open_fds(), before);
+    weir_loop_free(loop);
+    assert_int_equal(unlink(text + 5), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void keep_peer(weir_listener *listener, int fd, const weir_addr *peer, void *user)
+{
+    *(weir_addr *)user = *peer;
+    close(fd);
+    (void)listener;
+}
+
+TEST(listener, an_ipv6_one_takes_ipv4_too_and_shows_it_as_such_unless_told_not_to)
+{
+    weir_loop *loop = new_loop();
+    weir_listener *both, *only;
+    weir_addr any = address("[::]:0"), peer = {.len = 0}, four = address("127.0.0.1:0");
+    struct sockaddr_in *sin = (struct sockaddr_in *)&four.storage;
+    assert_ok(weir_listener_open(&both, loop, &any, keep_peer, &peer, NULL, NULL));
+    sin->sin_port = htons((uint16_t)weir_addr_port(weir_listener_addr(both)));
+    int client = connect_to(&four);
+    run_until(loop, peer.len > 0);
+    assert_int_equal(peer.storage.ss_family, AF_INET);
+    assert_int_equal(peer.len, sizeof(struct sockaddr_in));
+    close(client);
+
+    assert_ok(weir_listener_open(&only, loop, &any, keep_peer, &peer,
+                                 &(weir_listener_opts){.v6_only = true}, NULL));
+    sin->sin_port = htons((uint16_t)weir_addr_port(weir_listener_addr(only)));
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&four.storage, four.len), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(client);
+    weir_listener_close(both);
+    weir_listener_close(only);
+    weir_loop_free(loop);
+}
+
 TEST(listener, an_address_of_another_machine_is_refused)
 {
     weir_loop *loop = new_loop();
@@ -156,6 +222,39 @@ static struct rlimit forbid_descriptors(void)
     few.rlim_cur = (rlim_t)next;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     return old;
+}
+
+static void count_warnings(const char *lines, size_t len, void *user)
+{
+    for (const char *at = lines; (at = memmem(at, len - (size_t)(at - lines), "refused", 7)); at++)
+        ++*(int *)user;
+}
+
+TEST(listener, it_logs_refusals_once_a_second_at_most)
+{
+    enum {
+        CLIENTS = 20
+    };
+    struct accepted a = {.count = 0};
+    int clients[CLIENTS], warnings = 0;
+    weir_log_opts log = {.sink = count_warnings, .sink_user = &warnings,
+                         .level = WEIR_LOG_LEVEL_INFO};
+    assert_ok(weir_log_start(&log));
+    weir_loop *loop = new_loop();
+    weir_listener *listener = listen_on(loop, "127.0.0.1:0", &a);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = connect_to(weir_listener_addr(listener));
+    struct rlimit old = forbid_descriptors();
+    assert_ok(weir_loop_run_once(loop, -1));
+    for (int i = 0; i < CLIENTS; i++)
+        assert_true(sees_end(clients[i]));
+    setrlimit(RLIMIT_NOFILE, &old);
+    weir_log_stop();
+    assert_int_equal(warnings, 1);
+    weir_listener_close(listener);
+    weir_loop_free(loop);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
 }
 
 TEST(listener, without_descriptors_it_refuses_politely_does_not_spin_and_recovers)

@@ -10,8 +10,7 @@ enum {
     DEFER_ROUNDS = 8       /* end-of-turn work that asks for more waits for the next turn then */
 };
 
-/** Its address tells threads apart, at less cost than the kernel's id. */
-static _Thread_local char this_thread;
+_Thread_local char weir__this_thread;
 
 /* Making and freeing */
 
@@ -148,7 +147,7 @@ void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
         return;
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir__loop_cancel_posted_timers(loop);
     for (weir_task *task; (task = next_task(loop));)
         task->fn(task, WEIR_ECANCELED);
@@ -168,7 +167,7 @@ weir_err weir__loop_own(weir_loop *loop)
         WEIR_BUG("a loop is run by another thread than the one that first ran it");
     if (atomic_load(&loop->owner))
         return WEIR_OK;
-    atomic_store(&loop->owner, &this_thread);
+    atomic_store(&loop->owner, &weir__this_thread);
     return loop->process == getpid() ? WEIR_OK : reopen_poller(loop);
 }
 
@@ -279,8 +278,7 @@ weir_err weir_loop_descriptor(const weir_loop *loop, int *fd)
 
 bool weir_loop_in_thread(const weir_loop *loop)
 {
-    const char *owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
-    return !owner || owner == &this_thread;
+    return weir__loop_in_thread(loop);
 }
 
 weir_time weir_loop_now(const weir_loop *loop)
@@ -313,19 +311,19 @@ void weir_loop_get_stats(const weir_loop *loop, weir_loop_stats *out)
 void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us, weir_timer_fn fn,
                      void *user)
 {
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir_timers_add(&loop->timers, timer, weir_time_add(weir_time_now(), after_us), fn, user);
 }
 
 void weir_loop_at(weir_loop *loop, weir_timer *timer, weir_time when, weir_timer_fn fn, void *user)
 {
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir_timers_add(&loop->timers, timer, when, fn, user);
 }
 
 void weir_loop_cancel(weir_loop *loop, weir_timer *timer)
 {
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir_timers_cancel(&loop->timers, timer);
 }
 
@@ -350,13 +348,13 @@ void weir_loop_run_in(weir_loop *loop, weir_task *task, weir_task_fn fn)
 
 void weir_loop_defer(weir_loop *loop, weir_deferred *work)
 {
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     if (!weir_list_linked(&work->node))
         weir_list_append(&loop->deferred, &work->node);
 }
 
 void weir_loop_undefer(weir_loop *loop, weir_deferred *work)
 {
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     weir_list_remove(&work->node);
 }

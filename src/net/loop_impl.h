@@ -34,11 +34,28 @@ struct weir_loop {
     weir_list posted_timers; /* see loop_timers.c */
 
     /* any thread */
-    const char *_Atomic owner; /* see this_thread; NULL: none yet */
+    const char *_Atomic owner; /* see weir__this_thread; NULL: none yet */
     atomic_bool quitting;      /* after this turn */
     atomic_bool asleep;        /* or about to be: who queues a task must wake it */
     weir_mpsc tasks;
 };
+
+/** Its address tells threads apart, at less cost than the kernel's id. */
+extern _Thread_local char weir__this_thread;
+
+/** weir_loop_in_thread() without a call. */
+static inline bool weir__loop_in_thread(const weir_loop *loop)
+{
+    const char *owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+    return !owner || owner == &weir__this_thread;
+}
+
+/** weir_loop_assert() without a call. */
+#define weir__loop_assert(loop)                                                                    \
+    do {                                                                                           \
+        if (WEIR_UNLIKELY(!weir__loop_in_thread(loop)))                                            \
+            weir_loop_assert(loop);                                                                \
+    } while (0)
 
 /** Whether a watcher here may ask for edges. */
 static inline bool weir__loop_has_edges(const weir_loop *loop)

@@ -357,3 +357,90 @@ TEST(loop, without_descriptors_it_is_not_made_and_nothing_is_left)
     }
     assert_int_equal(open_fds(), before);
 }
+
+/* Driven by another loop */
+
+/** What a foreign loop does: poll(2) on the loop's descriptor. @return turns that it took */
+static int drive(weir_loop *loop, const int *done, int goal)
+{
+    struct pollfd p = {.events = POLLIN};
+    int turns = 0;
+    assert_ok(weir_loop_descriptor(loop, &p.fd));
+    for (; *done < goal && turns < 1000; turns++) {
+        int64_t wait_us = weir_loop_wait_us(loop);
+        assert_true(poll(&p, 1, wait_us < 0 ? 10000 : (int)((wait_us + 999) / 1000)) >= 0);
+        assert_ok(weir_loop_run_once(loop, 0));
+    }
+    return turns;
+}
+
+static void count_down_timer(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    ++*(int *)user;
+}
+
+static void count_bytes(weir_watcher *watcher, unsigned events WEIR_UNUSED, void *user)
+{
+    char byte;
+    if (read(watcher->fd, &byte, 1) == 1)
+        ++*(int *)user;
+}
+
+static void *write_later(void *user)
+{
+    assert_int_equal(write(*(int *)user, "xyz", 3), 3);
+    return NULL;
+}
+
+TEST(loop, a_foreign_loop_learns_how_long_it_may_wait_and_when_to_go_on)
+{
+    weir_loop *loop = new_loop();
+    weir_timer timer = {0};
+    int fd, ran = 0;
+    assert_true(weir_loop_wait_us(loop) < 0);
+    weir_loop_after(loop, &timer, 5000, count_down_timer, &ran);
+    assert_true(weir_loop_wait_us(loop) > 0);
+    if (test_poller() == WEIR_POLLER_POLL)
+        assert_err(weir_loop_descriptor(loop, &fd), WEIR_ENOTSUP);
+    else
+        assert_true(drive(loop, &ran, 1) <= 3);
+    weir_loop_cancel(loop, &timer);
+    weir_loop_free(loop);
+}
+
+TEST(loop, tasks_of_other_threads_wake_the_foreign_loop)
+{
+    struct record *r = new_record();
+    pthread_t poster;
+    assert_int_equal(pthread_create(&poster, NULL, post_all, r), 0);
+    if (test_poller() != WEIR_POLLER_POLL)
+        drive(r->loop, &r->ran, MANY);
+    else
+        run_until(r->loop, r->ran == MANY);
+    pthread_join(poster, NULL);
+    assert_int_equal(r->ran, MANY);
+    weir_loop_free(r->loop);
+    test_free(r);
+}
+
+TEST(loop, descriptors_wake_the_foreign_loop)
+{
+    weir_loop *loop = new_loop();
+    weir_watcher watcher;
+    pthread_t writer;
+    int fds[2], ran = 0;
+    socket_pair(SOCK_STREAM, fds);
+    weir_watcher_init(&watcher, loop, fds[0], count_bytes, &ran);
+    assert_ok(weir_watcher_want(&watcher, WEIR_READABLE));
+    assert_int_equal(pthread_create(&writer, NULL, write_later, &fds[1]), 0);
+    if (test_poller() != WEIR_POLLER_POLL)
+        drive(loop, &ran, 3);
+    else
+        run_until(loop, ran == 3);
+    pthread_join(writer, NULL);
+    assert_int_equal(ran, 3);
+    weir_watcher_stop(&watcher);
+    weir_loop_free(loop);
+    close(fds[0]);
+    close(fds[1]);
+}

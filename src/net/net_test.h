@@ -6,13 +6,13 @@
 #ifndef WEIR_NET_NET_TEST_H
 #define WEIR_NET_NET_TEST_H
 
+#include "poller_test.h"
 #include "test.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,15 +39,6 @@ static inline void settle(weir_loop *loop)
         assert_ok(weir_loop_run_once(loop, 0));
         weir_loop_get_stats(loop, &after);
     } while (after.events != before.events || after.tasks != before.tasks);
-}
-
-/** Every test of the layer runs with each poller; the build names it. */
-static inline weir_poller_kind test_poller(void)
-{
-    const char *name = getenv("WEIR_TEST_POLLER");
-    return !name || strcmp(name, "epoll") == 0 ? WEIR_POLLER_EPOLL
-           : strcmp(name, "edge") == 0         ? WEIR_POLLER_EPOLL_EDGE
-                                               : WEIR_POLLER_POLL;
 }
 
 static inline weir_loop *new_loop(void)

@@ -121,6 +121,147 @@ TEST(tcp_server, a_single_loop_accepts_and_serves)
     assert_int_equal(open_fds(), before);
 }
 
+TEST(tcp_server, every_loop_accepts_for_itself_on_a_shared_port)
+{
+    int before = open_fds(), clients[CLIENTS];
+    struct seen s = {0};
+    start(&s, &(weir_tcp_server_opts){.loops = LOOPS, .model = WEIR_TCP_REUSEPORT});
+    connect_all(&s, clients);
+    int served = 0;
+    for (int i = 0; i < LOOPS; i++)
+        served += atomic_load(&s.in_loop[i]);
+    assert_int_equal(served, CLIENTS);
+    weir_addr addr = *weir_tcp_server_addr(s.server);
+    weir_tcp_server_pause(s.server);
+    stop(&s, WEIR_SECONDS(10));
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&addr.storage, addr.len), -1);
+    close(late);
+    close_all(clients);
+    assert_int_equal(open_fds(), before);
+}
+
+TEST(tcp_server, the_least_connected_loop_gets_the_next_one)
+{
+    int clients[CLIENTS];
+    struct seen s = {0};
+    start(&s, &(weir_tcp_server_opts){.loops = LOOPS, .handoff = WEIR_HANDOFF_LEAST_CONNECTIONS});
+    connect_all(&s, clients);
+    for (int i = 0; i < LOOPS; i++)
+        assert_int_equal(atomic_load(&s.in_loop[i]), CLIENTS / LOOPS);
+    /* Those of the first loop leave; the next ones go there. */
+    for (int i = 0; i < CLIENTS; i += LOOPS)
+        close(clients[i]);
+    run_until(s.loop, atomic_load(&s.down) == CLIENTS / LOOPS);
+    for (int i = 0; i < CLIENTS; i += LOOPS)
+        clients[i] = connect_to(weir_tcp_server_addr(s.server));
+    run_until(s.loop, atomic_load(&s.up) == CLIENTS + CLIENTS / LOOPS);
+    assert_int_equal(atomic_load(&s.in_loop[0]), 2 * CLIENTS / LOOPS);
+    stop(&s, WEIR_SECONDS(10));
+    close_all(clients);
+}
+
+TEST(tcp_server, connections_of_one_address_come_together)
+{
+    int clients[CLIENTS];
+    struct seen s = {0};
+    start(&s, &(weir_tcp_server_opts){.loops = LOOPS, .handoff = WEIR_HANDOFF_BY_ADDRESS});
+    connect_all(&s, clients);
+    int all = 0;
+    for (int i = 0; i < LOOPS; i++)
+        all += atomic_load(&s.in_loop[i]) == CLIENTS;
+    assert_int_equal(all, 1);
+    stop(&s, WEIR_SECONDS(10));
+    close_all(clients);
+}
+
+/** From 127.0.0.`host`. */
+static int connect_from(unsigned host, const weir_addr *to)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to->storage, to->len), 0);
+    return fd;
+}
+
+TEST(tcp_server, one_address_cannot_take_more_than_its_share)
+{
+    static const weir_tcp_model models[] = {WEIR_TCP_SINGLE, WEIR_TCP_MULTI, WEIR_TCP_REUSEPORT};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        struct seen s = {0};
+        start(&s, &(weir_tcp_server_opts){
+                      .model = models[i], .loops = LOOPS, .max_per_address = 2});
+        const weir_addr *to = weir_tcp_server_addr(s.server);
+        int first = connect_from(1, to), second = connect_from(1, to);
+        run_until(s.loop, atomic_load(&s.up) == 2);
+        int refused = connect_from(1, to), other = connect_from(2, to);
+        run_until(s.loop, atomic_load(&s.up) == 3);
+        assert_true(sees_end(refused));
+        close(first);
+        run_until(s.loop, weir_tcp_server_connections(s.server) == 2);
+        int again = connect_from(1, to);
+        run_until(s.loop, atomic_load(&s.up) == 4);
+        stop(&s, WEIR_SECONDS(10));
+        close(second);
+        close(refused);
+        close(other);
+        close(again);
+    }
+}
+
+TEST(tcp_server, a_unix_socket_cannot_be_shared_by_loops)
+{
+    weir_loop *loop = new_loop();
+    weir_tcp_server *server = NULL;
+    weir_tcp_server_opts opts = {.model = WEIR_TCP_REUSEPORT};
+    assert_err(weir_tcp_server_start(&server, loop, "unix:@x", &ops, NULL, &opts, NULL),
+               WEIR_ENOTSUP);
+    opts.model = WEIR_TCP_PREFORK;
+    assert_err(weir_tcp_server_start(&server, loop, "127.0.0.1:0", &ops, NULL, &opts, NULL),
+               WEIR_ENOTSUP);
+    assert_null(server);
+    weir_loop_free(loop);
+}
+
+TEST(tcp_server, one_that_leaves_serves_on_until_its_connections_have_ended)
+{
+    struct seen s = {0};
+    char back;
+    start(&s, &(weir_tcp_server_opts){.loops = 2});
+    int stays = connect_to(weir_tcp_server_addr(s.server));
+    int goes = connect_to(weir_tcp_server_addr(s.server));
+    run_until(s.loop, atomic_load(&s.up) == 2);
+    weir_tcp_server_leave(s.server, WEIR_SECONDS(1000), note_stopped, &s);
+    close(goes);
+    run_until(s.loop, atomic_load(&s.down) == 1);
+    assert_int_equal(send(stays, "x", 1, 0), 1);
+    assert_int_equal(recv(stays, &back, 1, 0), 1);
+    assert_false(s.stopped);
+    close(stays);
+    run_until(s.loop, s.stopped);
+    assert_int_equal(atomic_load(&s.timed_out), 0);
+    weir_loop_free(s.loop);
+}
+
+TEST(tcp_server, leaving_can_be_cut_short_twice)
+{
+    struct seen s = {.greet = true};
+    start(&s, &(weir_tcp_server_opts){.loops = 2});
+    int never_reads = connect_to(weir_tcp_server_addr(s.server));
+    run_until(s.loop, atomic_load(&s.up) == 1);
+    weir_tcp_server_leave(s.server, WEIR_SECONDS(1000), note_stopped, &s);
+    weir_tcp_server_stop(s.server, WEIR_SECONDS(1000), NULL, NULL);
+    assert_ok(weir_loop_run_once(s.loop, 0));
+    assert_false(s.stopped);
+    weir_tcp_server_stop(s.server, 0, NULL, NULL);
+    run_until(s.loop, s.stopped);
+    assert_int_equal(atomic_load(&s.timed_out), 1);
+    weir_loop_free(s.loop);
+    close(never_reads);
+}
+
 TEST(tcp_server, more_than_max_connections_are_closed_at_once)
 {
     struct seen s = {0};

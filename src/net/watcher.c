@@ -25,7 +25,7 @@ static void unwatch(weir_watcher *watcher)
 weir_err weir_watcher_want(weir_watcher *watcher, unsigned events)
 {
     weir_loop *loop = watcher->loop;
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     if (events == watcher->events)
         return WEIR_OK;
     /* A descriptor with an error is always ready: the silent ones must leave the poller. */
@@ -51,7 +51,7 @@ void weir_watcher_stop(weir_watcher *watcher)
     weir_loop *loop = watcher->loop;
     if (!loop)
         return;
-    weir_loop_assert(loop);
+    weir__loop_assert(loop);
     unwatch(watcher);
     for (int i = loop->ready_at; i < loop->ready_count; i++)
         if (loop->ready[i].watcher == watcher)

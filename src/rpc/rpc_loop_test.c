@@ -106,7 +106,7 @@ static void open_loop(one_loop *o)
     char addr[WEIR_ADDR_TEXT_MAX];
     weir_why why;
     *o = (one_loop){.to_send = 2};
-    assert_ok(weir_loop_new(&o->loop, NULL));
+    assert_ok(weir_loop_new(&o->loop, &(weir_loop_opts){.poller = test_poller()}));
     o->server = weir_server_new(&(weir_server_opts){.single_loop = true});
     assert_ok(weir_server_add(o->server, &test_service, test_handlers, methods, o));
     assert_err(weir_server_add(o->server, &test_service, test_handlers, methods, o), WEIR_EEXIST);

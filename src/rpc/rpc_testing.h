@@ -6,6 +6,8 @@
 #ifndef WEIR_RPC_TESTING_H
 #define WEIR_RPC_TESTING_H
 
+#include "poller_test.h"
+
 #include <stddef.h>
 #include <weir/rpc/rpc.h>
 
@@ -152,11 +154,13 @@ static inline void test_server_open_at(test_server *ts, const char *addr,
                                        const test_handler *methods, void *user,
                                        const weir_server_opts *opts)
 {
-    *ts = (test_server){.server = weir_server_new(opts)};
+    weir_server_opts own = opts ? *opts : (weir_server_opts){0};
+    own.poller = test_poller();
+    *ts = (test_server){.server = weir_server_new(&own)};
     strcpy(ts->addr, addr);
     assert_non_null(ts->server);
     assert_ok(weir_server_add(ts->server, &test_service, test_handlers, methods, user));
-    assert_ok(weir_loop_thread_start(&ts->thread, NULL));
+    assert_ok(weir_loop_thread_start(&ts->thread, &(weir_loop_opts){.poller = test_poller()}));
     weir_latch_init(&ts->done, 1);
     weir_loop_post(weir_loop_thread_loop(ts->thread), &ts->task, test_server_do_start);
     weir_latch_wait(&ts->done);

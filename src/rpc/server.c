@@ -172,6 +172,7 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
         .loops = server->opts.loops,
         .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
         .max_connections = server->opts.max_connections,
+        .loop.poller = server->opts.poller,
     };
     err = weir_tcp_server_start(&server->tcp, loop, addr, &conn_ops, server, &opts, why);
     if (err)

@@ -65,7 +65,7 @@ int weir_server_run(weir_server *server, const char *addr)
         return 1;
     }
     int status = 1;
-    weir_err err = weir_loop_new(&r.loop, NULL);
+    weir_err err = weir_loop_new(&r.loop, &(weir_loop_opts){.poller = server->opts.poller});
     if (err) {
         fprintf(stderr, "%s: %s\n", program_invocation_short_name, weir_err_text(err));
     } else {

@@ -119,11 +119,12 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_buf_append_u32(weir_buf *buf, uint32_t va
 WEIR_API WEIR_MUST_CHECK weir_err weir_buf_append_u64(weir_buf *buf, uint64_t value);
 
 /**
- * One readv() into the room of the last block and fresh blocks, at most `max` bytes. Blocks that
- * stay empty go back.
+ * One readv() into the room of the last block and fresh blocks, at most `max` bytes and at most
+ * about 64 KiB. Blocks that stay empty go back.
+ * @param full  whether all the room was filled, so that there may be more; may be NULL
  * @return bytes read, 0 at the end of the stream, or -1 with errno as readv sets it (ENOMEM too)
  */
-WEIR_API ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max);
+WEIR_API ssize_t weir_buf_readv(weir_buf *buf, int fd, size_t max, bool *full);
 
 /**
  * One writev() of the front; what was written is dropped.

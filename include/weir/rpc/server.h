@@ -15,6 +15,7 @@ WEIR_BEGIN_DECLS
 typedef struct weir_server_opts {
     unsigned loops;             /**< threads that serve; 0: one per CPU */
     bool single_loop;           /**< serve in the accepting loop, no threads */
+    weir_poller_kind poller;    /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
     size_t max_connections;     /**< 0: no limit but descriptors */
     uint32_t max_streams;       /**< calls at once on a connection; 0: 100 */
     size_t max_receive_bytes;   /**< of a message; 0: 4 MiB */

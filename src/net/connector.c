@@ -1,20 +1,15 @@
 #include "connector_impl.h"
 
-#include <errno.h>
+#include "connector_backoff.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <weir/net/watcher.h>
-
-enum {
-    JITTER_PERCENT = 20
-};
+#include <weir/net/dialer.h>
 
 typedef enum connector_state {
     IDLE,
     WAITING,   /* for the delay to pass */
-    CONNECTING /* the watcher has a descriptor */
+    ATTEMPTING /* the lookup, the dialer, or the timer of a failure at once */
 } connector_state;
 
 struct weir_connector {
@@ -22,51 +17,34 @@ struct weir_connector {
     const weir_connector_ops *ops;
     void *user;
     connector_state state;
-    weir_err failure; /* of an attempt that failed at once */
-    weir_watcher watcher;
-    weir_timer timer;   /* the delay, or the limit of the attempt */
-    weir_time earliest; /* for the next attempt */
-    int64_t delay_us;   /* after the next failure, without jitter */
+    weir_err failure;    /* of an attempt that failed at once */
+    weir_timer timer;    /* the delay, or a failure at once */
+    weir_time earliest;  /* for the next attempt */
+    weir_time limit;     /* of this attempt */
+    weir_lookup *lookup; /* at most one of these two is not NULL */
+    weir_dialer *dialer;
+    weir__backoff backoff;
+    weir_why why; /* of the last failure */
     weir_connector_opts opts;
-    uint64_t random;
+    char *servers; /* opts.lookup.servers */
+    char *target;  /* NULL: `addr` */
     weir_addr addr;
 };
 
 static void begin_attempt(weir_connector *connector);
 
-/** splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/** The delay before the next attempt; the one after that is twice as long. */
-static int64_t next_delay(weir_connector *connector)
-{
-    int64_t delay_us = connector->delay_us;
-    int64_t spread_us = delay_us * JITTER_PERCENT / 100;
-    int64_t max_us = connector->opts.backoff_max_us;
-    connector->delay_us = delay_us > max_us / 2 ? max_us : delay_us * 2;
-    if (spread_us == 0)
-        return delay_us;
-    uint64_t jitter = next_random(&connector->random) % (2 * (uint64_t)spread_us + 1);
-    return delay_us - spread_us + (int64_t)jitter;
-}
-
-static void close_attempt(weir_connector *connector)
+static void drop_attempt(weir_connector *connector)
 {
     weir_loop_cancel(connector->loop, &connector->timer);
-    if (connector->watcher.fd < 0)
-        return;
-    weir_watcher_stop(&connector->watcher);
-    close(connector->watcher.fd);
-    connector->watcher.fd = -1;
+    weir_lookup_cancel(connector->lookup);
+    connector->lookup = NULL;
+    weir_dialer_cancel(connector->dialer);
+    connector->dialer = NULL;
 }
 
-static void delay_over(weir_timer *timer WEIR_UNUSED, void *user)
+/* Failing */
+
+static void on_delay_over(weir_timer *timer WEIR_UNUSED, void *user)
 {
     begin_attempt(user);
 }
@@ -74,123 +52,174 @@ static void delay_over(weir_timer *timer WEIR_UNUSED, void *user)
 static void wait_until(weir_connector *connector, weir_time when)
 {
     connector->state = WAITING;
-    weir_timers_add(weir_loop_timers(connector->loop), &connector->timer, when, delay_over,
-                    connector);
+    weir_loop_at(connector->loop, &connector->timer, when, on_delay_over, connector);
+}
+
+int64_t weir__connector_back_off(weir_connector *connector)
+{
+    int64_t retry_us = weir__backoff_next(&connector->backoff);
+    connector->earliest = weir_time_add(weir_time_now(), retry_us);
+    return retry_us;
 }
 
 /** The callback comes last: it may free the connector. */
-static void attempt_failed(weir_connector *connector, weir_err why)
+static void attempt_failed(weir_connector *connector, weir_err err)
 {
-    int64_t retry_us = next_delay(connector);
-    close_attempt(connector);
-    connector->earliest = weir_time_add(weir_time_now(), retry_us);
+    int64_t retry_us = weir__connector_back_off(connector);
     wait_until(connector, connector->earliest);
     if (connector->ops->on_failed)
-        connector->ops->on_failed(connector, why, retry_us, connector->user);
+        connector->ops->on_failed(connector, err, retry_us, connector->user);
 }
 
-bool weir__is_self_connected(int fd)
-{
-    weir_addr ours = {.len = sizeof ours.storage}, theirs = {.len = sizeof theirs.storage};
-    if (getsockname(fd, (struct sockaddr *)&ours.storage, &ours.len) != 0 ||
-        getpeername(fd, (struct sockaddr *)&theirs.storage, &theirs.len) != 0)
-        return false;
-    return ours.storage.ss_family != AF_UNIX && ours.len == theirs.len &&
-           memcmp(&ours.storage, &theirs.storage, ours.len) == 0;
-}
-
-static weir_err attempt_result(int fd)
-{
-    int error = 0;
-    socklen_t len = sizeof error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-        error = errno;
-    if (error != 0)
-        return weir_err_from_errno(error);
-    return weir__is_self_connected(fd) ? WEIR_ECONNREFUSED : WEIR_OK;
-}
-
-/** The callback comes last: it may free the connector. */
-static void attempt_ready(weir_watcher *watcher, unsigned events WEIR_UNUSED, void *user)
-{
-    weir_connector *connector = user;
-    int fd = watcher->fd;
-    weir_err err = attempt_result(fd);
-    if (err) {
-        attempt_failed(connector, err);
-        return;
-    }
-    weir_watcher_stop(watcher);
-    watcher->fd = -1;
-    weir_loop_cancel(connector->loop, &connector->timer);
-    connector->state = IDLE;
-    connector->ops->on_connected(connector, fd, connector->user);
-}
-
-static void timed_out(weir_timer *timer WEIR_UNUSED, void *user)
-{
-    attempt_failed(user, WEIR_ETIMEDOUT);
-}
-
-static void failed_at_once(weir_timer *timer WEIR_UNUSED, void *user)
+static void on_failed_at_once(weir_timer *timer WEIR_UNUSED, void *user)
 {
     weir_connector *connector = user;
     attempt_failed(connector, connector->failure);
 }
 
-static weir_err connect_socket(weir_connector *connector)
+static void fail_later(weir_connector *connector, weir_err err)
 {
-    const weir_addr *addr = &connector->addr;
-    int fd = socket(addr->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return weir_err_from_errno(errno);
-    weir_watcher_init(&connector->watcher, connector->loop, fd, attempt_ready, connector);
-    if (connect(fd, (const struct sockaddr *)&addr->storage, addr->len) != 0 &&
-        errno != EINPROGRESS && errno != EINTR)
-        return weir_err_from_errno(errno);
-    return weir_watcher_want(&connector->watcher, WEIR_WRITABLE);
+    connector->failure = err;
+    weir_loop_at(connector->loop, &connector->timer, (weir_time){0}, on_failed_at_once, connector);
+}
+
+/* An attempt: looking up, then dialing */
+
+static int64_t left_us(const weir_connector *connector)
+{
+    int64_t left_us = weir_time_diff(connector->limit, weir_time_now());
+    return left_us > 0 ? left_us : 1;
+}
+
+/** The callback comes last: it may free the connector. */
+static void on_dialed(weir_err err, int fd, const weir_addr *peer, void *user)
+{
+    weir_connector *connector = user;
+    char text[WEIR_ADDR_TEXT_MAX];
+    connector->dialer = NULL;
+    if (err) {
+        weir_why_set(&connector->why, err, "cannot connect to %s: %s", weir_addr_text(peer, text),
+                     weir_err_text(err));
+        attempt_failed(connector, err);
+        return;
+    }
+    connector->state = IDLE;
+    connector->ops->on_connected(connector, fd, connector->user);
+}
+
+static void dial(weir_connector *connector, const weir_addr *addrs, size_t count)
+{
+    weir_dialer_opts opts = {.timeout_us = left_us(connector),
+                             .stagger_us = connector->opts.stagger_us};
+    weir_err err = weir_dialer_start(&connector->dialer, connector->loop, addrs, count, &opts,
+                                     on_dialed, connector);
+    if (err) {
+        weir_why_set(&connector->why, err, "%s", weir_err_text(err));
+        fail_later(connector, err);
+    }
+}
+
+static void on_looked_up(weir_err err, const weir_addr *addrs, size_t count, const char *why,
+                         void *user)
+{
+    weir_connector *connector = user;
+    connector->lookup = NULL;
+    if (err) {
+        weir_why_set(&connector->why, err, "%s", why);
+        attempt_failed(connector, err);
+    } else {
+        dial(connector, addrs, count);
+    }
+}
+
+static void look_up(weir_connector *connector)
+{
+    weir_lookup_opts opts = connector->opts.lookup;
+    if (opts.timeout_us <= 0 || opts.timeout_us > connector->opts.timeout_us)
+        opts.timeout_us = connector->opts.timeout_us;
+    weir_err err = weir_lookup_start(&connector->lookup, connector->loop, connector->target, &opts,
+                                     on_looked_up, connector, &connector->why);
+    if (err)
+        fail_later(connector, err);
 }
 
 /** No callback comes before it returns. */
 static void begin_attempt(weir_connector *connector)
 {
-    connector->state = CONNECTING;
-    connector->earliest = weir_time_add(weir_time_now(), connector->delay_us);
-    connector->failure = connect_socket(connector);
-    if (connector->failure)
-        weir_loop_after(connector->loop, &connector->timer, 0, failed_at_once, connector);
+    weir_time now = weir_time_now();
+    connector->state = ATTEMPTING;
+    connector->earliest = weir_time_add(now, connector->backoff.next_us);
+    connector->limit = weir_time_add(now, connector->opts.timeout_us);
+    if (connector->target)
+        look_up(connector);
     else
-        weir_loop_after(connector->loop, &connector->timer, connector->opts.timeout_us, timed_out,
-                        connector);
+        dial(connector, &connector->addr, 1);
 }
+
+/* Making and ending */
 
 static int64_t or_default(int64_t value_us, int64_t default_us)
 {
     return value_us > 0 ? value_us : default_us;
 }
 
+static weir_err copy_text(char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return text && !*out ? WEIR_ENOMEM : WEIR_OK;
+}
+
+static weir_err set_opts(weir_connector *connector, const weir_connector_opts *opts)
+{
+    static const weir_connector_opts defaults;
+    connector->opts = opts ? *opts : defaults;
+    opts = &connector->opts;
+    connector->opts.timeout_us = or_default(opts->timeout_us, WEIR_SECONDS(20));
+    weir__backoff_init(&connector->backoff, or_default(opts->backoff_us, WEIR_SECONDS(1)),
+                       or_default(opts->backoff_max_us, WEIR_SECONDS(120)),
+                       opts->seed ? opts->seed
+                                  : (uint64_t)weir_time_now().us ^ (uintptr_t)connector);
+    weir_err err = copy_text(&connector->servers, opts->lookup.servers);
+    connector->opts.lookup.servers = connector->servers;
+    return err;
+}
+
+/** @param target  NULL: to `addr` */
+static weir_err make(weir_connector **out, weir_loop *loop, const char *target,
+                     const weir_addr *addr, const weir_connector_ops *ops, void *user,
+                     const weir_connector_opts *opts)
+{
+    weir_connector *connector = calloc(1, sizeof *connector);
+    if (!connector)
+        return WEIR_ENOMEM;
+    connector->loop = loop;
+    connector->ops = ops;
+    connector->user = user;
+    if (addr)
+        connector->addr = *addr;
+    weir_err err = copy_text(&connector->target, target);
+    if (!err)
+        err = set_opts(connector, opts);
+    if (err) {
+        weir_connector_free(connector);
+        return err;
+    }
+    *out = connector;
+    return WEIR_OK;
+}
+
 weir_err weir_connector_new(weir_connector **out, weir_loop *loop, const weir_addr *addr,
                             const weir_connector_ops *ops, void *user,
                             const weir_connector_opts *opts)
 {
-    static const weir_connector_opts defaults;
-    weir_connector *connector = calloc(1, sizeof *connector);
-    if (!connector)
-        return WEIR_ENOMEM;
-    opts = opts ? opts : &defaults;
-    connector->loop = loop;
-    connector->ops = ops;
-    connector->user = user;
-    connector->addr = *addr;
-    connector->opts.timeout_us = or_default(opts->timeout_us, WEIR_SECONDS(20));
-    connector->opts.backoff_us = or_default(opts->backoff_us, WEIR_SECONDS(1));
-    connector->opts.backoff_max_us = or_default(opts->backoff_max_us, WEIR_SECONDS(120));
-    connector->random =
-        opts->seed ? opts->seed : (uint64_t)weir_time_now().us ^ (uintptr_t)connector;
-    weir_watcher_init(&connector->watcher, loop, -1, attempt_ready, connector);
-    weir_connector_reset(connector);
-    *out = connector;
-    return WEIR_OK;
+    return make(out, loop, NULL, addr, ops, user, opts);
+}
+
+weir_err weir_connector_new_name(weir_connector **out, weir_loop *loop, const char *target,
+                                 const weir_connector_ops *ops, void *user,
+                                 const weir_connector_opts *opts)
+{
+    return make(out, loop, target, NULL, ops, user, opts);
 }
 
 void weir_connector_start(weir_connector *connector)
@@ -204,16 +233,21 @@ void weir_connector_start(weir_connector *connector)
         begin_attempt(connector);
 }
 
+const char *weir_connector_why(const weir_connector *connector)
+{
+    return connector->why.text;
+}
+
 void weir_connector_reset(weir_connector *connector)
 {
-    connector->delay_us = connector->opts.backoff_us;
+    weir__backoff_reset(&connector->backoff);
     connector->earliest = (weir_time){0};
 }
 
 void weir_connector_stop(weir_connector *connector)
 {
     weir_loop_assert(connector->loop);
-    close_attempt(connector);
+    drop_attempt(connector);
     connector->state = IDLE;
 }
 
@@ -222,5 +256,7 @@ void weir_connector_free(weir_connector *connector)
     if (!connector)
         return;
     weir_connector_stop(connector);
+    free(connector->target);
+    free(connector->servers);
     free(connector);
 }

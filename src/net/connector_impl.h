@@ -1,14 +1,14 @@
 /**
  * @file
- * What the connector's test looks at.
+ * What the client does with a connector beside using it.
  */
 #ifndef WEIR_NET_CONNECTOR_IMPL_H
 #define WEIR_NET_CONNECTOR_IMPL_H
 
 #include <weir/net/connector.h>
 
-/** Whether the socket's peer is the socket: without a listener, the kernel joins it to itself when
- * its own port happens to be the one that it connects to. */
-bool weir__is_self_connected(int fd);
+/** The connection was no good after all: weir_connector_start() waits as after a failed attempt.
+ * @return how long */
+int64_t weir__connector_back_off(weir_connector *connector);
 
 #endif

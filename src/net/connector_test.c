@@ -1,6 +1,7 @@
-#include "net_test.h"
+#include "dialer_test.h"
+#include "lookup_test.h"
 
-#include "connector_impl.h"
+#include <weir/net/connector.h>
 
 struct outcome {
     weir_loop *loop;
@@ -37,18 +38,6 @@ static weir_connector *new_connector(struct outcome *o, const weir_addr *addr,
     o->loop = new_loop();
     assert_ok(weir_connector_new(&connector, o->loop, addr, &ops, o, opts));
     return connector;
-}
-
-/** A bound socket on a port of the kernel's choice; it listens when `backlog` is not negative. */
-static int bound_socket(weir_addr *addr, int backlog)
-{
-    *addr = address("127.0.0.1:0");
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&addr->storage, addr->len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr->storage, &addr->len), 0);
-    if (backlog >= 0)
-        assert_int_equal(listen(fd, backlog), 0);
-    return fd;
 }
 
 TEST(connector, it_connects_and_is_idle_then)
@@ -111,15 +100,11 @@ TEST(connector, delays_double_to_the_longest_with_a_fifth_of_jitter)
 TEST(connector, an_attempt_without_an_answer_times_out)
 {
     struct outcome o = {.stop_it = true};
-    weir_addr addr;
-    int server = bound_socket(&addr, 0), fillers[8];
-    for (int i = 0; i < 8; i++) { /* the kernel drops what does not fit its queue */
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)!connect(fillers[i], (struct sockaddr *)&addr.storage, addr.len);
-    }
+    struct silent silent;
+    silent_open(&silent, "127.0.0.1:0");
     int before = open_fds();
     weir_connector *connector =
-        new_connector(&o, &addr, &(weir_connector_opts){.timeout_us = 30000});
+        new_connector(&o, &silent.addr, &(weir_connector_opts){.timeout_us = 30000});
     weir_time begin = weir_time_now();
     weir_connector_start(connector);
     run_until(o.loop, o.failures == 1);
@@ -128,9 +113,7 @@ TEST(connector, an_attempt_without_an_answer_times_out)
     weir_connector_free(connector);
     weir_loop_free(o.loop);
     assert_int_equal(open_fds(), before);
-    for (int i = 0; i < 8; i++)
-        close(fillers[i]);
-    close(server);
+    silent_close(&silent);
 }
 
 TEST(connector, a_stopped_one_calls_nothing_and_may_start_again_after_its_delay)
@@ -178,20 +161,100 @@ TEST(connector, a_path_without_a_socket_is_a_failure_and_not_a_crash)
     weir_loop_free(o.loop);
 }
 
-TEST(connector, a_socket_connected_to_itself_is_noticed)
-{
-    weir_addr addr;
-    int self = bound_socket(&addr, -1), fds[2];
-    assert_int_equal(connect(self, (struct sockaddr *)&addr.storage, addr.len), 0);
-    assert_true(weir__is_self_connected(self));
-    close(self);
+/* By name */
 
-    int server = bound_socket(&addr, 1), client = connect_to(&addr);
-    assert_false(weir__is_self_connected(client));
-    close(client);
-    close(server);
-    socket_pair(SOCK_STREAM, fds);
-    assert_false(weir__is_self_connected(fds[0]));
-    close(fds[0]);
-    close(fds[1]);
+static weir_connector *new_by_name(struct outcome *o, struct name_server *server,
+                                   const weir_addr *port_of, weir_connector_opts opts)
+{
+    weir_connector *connector;
+    char target[64];
+    o->fd = -1;
+    o->loop = new_loop();
+    name_server_start(server, o->loop);
+    opts.lookup.servers = server->text;
+    snprintf(target, sizeof target, "db.example:%u", weir_addr_port(port_of));
+    assert_ok(weir_connector_new_name(&connector, o->loop, target, &ops, o, &opts));
+    return connector;
+}
+
+static void end_by_name(struct outcome *o, struct name_server *server, weir_connector *connector)
+{
+    weir_connector_free(connector);
+    name_server_stop(server);
+    weir_loop_free(o->loop);
+}
+
+TEST(connector, each_attempt_looks_the_name_up_anew)
+{
+    struct outcome o = {0};
+    struct name_server server = {.four = {.manner = NO_SUCH_NAME}, .six = {.manner = NO_SUCH_NAME}};
+    weir_addr addr;
+    int listener = bound_socket(&addr, 10);
+    weir_connector *connector =
+        new_by_name(&o, &server, &addr, (weir_connector_opts){.backoff_us = 1000});
+    weir_connector_start(connector);
+    run_until(o.loop, o.failures > 0);
+    assert_err(o.why, WEIR_ELOOKUP);
+    assert_non_null(strstr(weir_connector_why(connector), "db.example"));
+    server.four = (struct family){.count = 1, .addr = "127.0.0.1"};
+    run_until(o.loop, o.fd >= 0);
+    close(o.fd);
+    end_by_name(&o, &server, connector);
+    close(listener);
+}
+
+TEST(connector, all_addresses_of_a_name_are_dialled)
+{
+    struct outcome o = {0};
+    struct name_server server = {.four = {.count = 1, .addr = "127.0.0.1"},
+                                 .six = {.count = 1, .addr = "::1"}};
+    weir_addr addr;
+    int listener = bound_socket(&addr, 10);
+    weir_connector *connector = new_by_name(&o, &server, &addr, (weir_connector_opts){0});
+    weir_connector_start(connector);
+    run_until(o.loop, o.fd >= 0);
+    assert_int_equal(o.failures, 0);
+    close(o.fd);
+    close(listener);
+
+    weir_connector_start(connector); /* now nobody listens at either */
+    run_until(o.loop, o.failures == 1);
+    assert_err(o.why, WEIR_ECONNREFUSED);
+    assert_non_null(strstr(weir_connector_why(connector), "127.0.0.1:"));
+    end_by_name(&o, &server, connector);
+}
+
+TEST(connector, the_time_of_an_attempt_includes_the_lookup)
+{
+    struct outcome o = {.stop_it = true};
+    struct name_server server = {.four = {.manner = SILENT}, .six = {.manner = SILENT}};
+    weir_addr addr = address("127.0.0.1:9");
+    int before = open_fds();
+    weir_connector *connector =
+        new_by_name(&o, &server, &addr, (weir_connector_opts){.timeout_us = 30000});
+    weir_connector_start(connector);
+    run_until(o.loop, server.four.asked > 0);
+    weir_connector_stop(connector); /* while looking up */
+    weir_connector_stop(connector);
+    assert_int_equal(weir_loop_timers(o.loop)->pending, 0);
+    weir_connector_reset(connector);
+    weir_time begin = weir_time_now();
+    weir_connector_start(connector);
+    run_until(o.loop, o.failures == 1);
+    assert_err(o.why, WEIR_ETIMEDOUT);
+    assert_in_range(weir_time_diff(weir_time_now(), begin), 30000, WEIR_SECONDS(5));
+    end_by_name(&o, &server, connector);
+    assert_int_equal(open_fds(), before);
+}
+
+TEST(connector, a_target_that_cannot_be_read_is_a_failure)
+{
+    struct outcome o = {.fd = -1, .free_it = true, .loop = new_loop()};
+    weir_connector *connector;
+    assert_ok(weir_connector_new_name(&connector, o.loop, "no port", &ops, &o, NULL));
+    weir_connector_start(connector);
+    assert_int_equal(o.failures, 0);
+    run_until(o.loop, o.failures == 1);
+    assert_err(o.why, WEIR_EINVAL);
+    weir_loop_free(o.loop);
 }

@@ -84,6 +84,7 @@ class Install(unittest.TestCase):
     def test_pkg_config_static(self):
         libraries = self.pkg_config("--libs", "--static")
         self.assertIn("-lnghttp2", libraries)
+        self.assertIn("-lcares", libraries)
         hidden = [path.rename(path.with_name("hidden-" + path.name))
                   for path in self.libdir.glob("libweir.so*")]
         try:

@@ -27,6 +27,7 @@ PROGRAMS = ("tools", "apps", "examples")
 # The only file that may include what a library's header is called.
 DOORS = {
     r"nghttp2/.*": "src/codec/h2_nghttp2.h",
+    r"ares.*\.h": "src/net/lookup_ares.c",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -1,0 +1,35 @@
+#include "connector_backoff.h"
+
+enum {
+    JITTER_PERCENT = 20
+};
+
+/** splitmix64 */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, uint64_t seed)
+{
+    *backoff = (weir__backoff){.first_us = first_us < max_us ? first_us : max_us, .max_us = max_us};
+    backoff->random = seed;
+    weir__backoff_reset(backoff);
+}
+
+int64_t weir__backoff_next(weir__backoff *backoff)
+{
+    int64_t delay_us = backoff->next_us;
+    int64_t spread_us = delay_us / 100 * JITTER_PERCENT;
+    backoff->next_us = delay_us > backoff->max_us / 2 ? backoff->max_us : delay_us * 2;
+    uint64_t jitter = next_random(&backoff->random) % (2 * (uint64_t)spread_us + 1);
+    return delay_us - spread_us + (int64_t)jitter;
+}
+
+void weir__backoff_reset(weir__backoff *backoff)
+{
+    backoff->next_us = backoff->first_us;
+}

@@ -312,7 +312,8 @@ void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us, weir_
                      void *user)
 {
     weir__loop_assert(loop);
-    weir_timers_add(&loop->timers, timer, weir_time_add(weir_time_now(), after_us), fn, user);
+    weir_time when = after_us > 0 ? weir_time_add(weir_time_now(), after_us) : (weir_time){0};
+    weir_timers_add(&loop->timers, timer, when, fn, user);
 }
 
 void weir_loop_at(weir_loop *loop, weir_timer *timer, weir_time when, weir_timer_fn fn, void *user)

@@ -10,9 +10,17 @@ enum {
 /** HTTP/1.0, or the client said so. */
 static bool wants_close(weir_str head)
 {
-    const char *line_end = memchr(head.ptr, '\r', head.len);
-    return (line_end > head.ptr && line_end[-1] == '0') ||
-           memmem(head.ptr, head.len, "onnection: close", 16) != NULL;
+    static const char close[] = "onnection: close\r";
+    const char *at = head.ptr, *end = head.ptr + head.len;
+    const char *line_end = memchr(at, '\r', head.len);
+    if (line_end > at && line_end[-1] == '0')
+        return true;
+    /* Line by line: searching for the words would look at every byte. */
+    while ((at = memchr(at, '\n', (size_t)(end - at))) && ++at < end)
+        if ((*at == 'C' || *at == 'c') && (size_t)(end - at) > sizeof close &&
+            memcmp(at + 1, close, sizeof close - 1) == 0)
+            return true;
+    return false;
 }
 
 void echo_answer_http(weir_conn *conn, weir_buf *in)

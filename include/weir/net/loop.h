@@ -107,7 +107,8 @@ WEIR_API void weir_loop_get_stats(const weir_loop *loop, weir_loop_stats *out);
 /* Timers of the loop's own thread: constant time, no memory. <weir/net/loop_timers.h> has those of
  * other threads, and periodic ones. */
 
-/** weir_timers_add() on the loop's timers, `after_us` from now. @thread the loop's */
+/** weir_timers_add() on the loop's timers, `after_us` from now; 0: soon, in the next turn at the
+ * latest. @thread the loop's */
 WEIR_API void weir_loop_after(weir_loop *loop, weir_timer *timer, int64_t after_us,
                               weir_timer_fn fn, void *user);
 /** At a point in time; a past one means the next turn. @thread the loop's */

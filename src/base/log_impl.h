@@ -113,15 +113,22 @@ void weir__log_cache_init(weir__log_cache *cache, int thread);
 /** Writes "2026-01-31T12:34:56.123456Z", at most 40 bytes, without a NUL. @return behind it */
 char *weir__log_put_time(char *out, weir__log_cache *cache);
 
-/** The message in at most `room` bytes; one more may be written to. @return its length */
-size_t weir__log_put_message(char *out, size_t room, const weir__log_entry *entry, va_list args);
+/**
+ * The message in at most `room` bytes; one more may be written to.
+ * @param controls  whether there may be control characters in it
+ * @return its length
+ */
+size_t weir__log_put_message(char *out, size_t room, const weir__log_entry *entry, va_list args,
+                             bool *controls);
 
 /**
  * As vsnprintf without a NUL, when the format has nothing but integers and strings without flags or
  * widths, and the text fits.
+ * @param controls  whether there are control characters in it
  * @return its length; SIZE_MAX: it must be vsnprintf, with the same arguments
  */
-size_t weir__log_format(char *out, size_t room, const char *fmt, va_list args) WEIR_PRINTF(3, 0);
+size_t weir__log_format(char *out, size_t room, const char *fmt, va_list args, bool *controls)
+    WEIR_PRINTF(3, 0);
 
 /* log_front.c, log_chunk.c: the producers' half. */
 

@@ -97,7 +97,8 @@ size_t weir__log_json(char *out, weir__log_cache *cache, const weir__log_entry *
     char message[WEIR_LOG_LINE_MAX];
     const weir__log_site *site = entry->site;
     const char *end = out + WEIR_LOG_LINE_MAX - TAIL_MAX;
-    size_t len = weir__log_put_message(message, sizeof message - 1, entry, args);
+    bool controls;
+    size_t len = weir__log_put_message(message, sizeof message - 1, entry, args, &controls);
     char *at = weir__log_put_time(put_text(out, "{\"time\":\""), cache);
     at = put_text(put_text(at, "\",\"level\":\""), levels[site->level]);
     at = put_text(at, "\",\"thread\":");

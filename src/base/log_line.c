@@ -1,4 +1,5 @@
 /* The text of a line. What does not change from line to line is cached per thread. */
+#include "copy.h"
 #include "digits.h"
 #include "log_impl.h"
 #include "time_impl.h"
@@ -14,17 +15,11 @@ enum {
 
 static const char levels[][7] = {"TRACE ", "DEBUG ", "INFO  ", "WARN  ", "ERROR "};
 
-static char *put_bytes(char *at, const char *bytes, size_t len)
-{
-    memcpy(at, bytes, len);
-    return at + len;
-}
-
 static char *put_number(char *at, uint64_t number)
 {
     char text[WEIR__DIGITS_MAX], *end = text + sizeof text;
     char *first = weir__digits_before(end, number);
-    return put_bytes(at, first, (size_t)(end - first));
+    return weir__copy(at, first, (size_t)(end - first));
 }
 
 void weir__log_cache_init(weir__log_cache *cache, int thread)
@@ -59,36 +54,37 @@ static size_t put_any(char *at, size_t room, const char *fmt, va_list args)
     len = room - 3;
     while (len > 0 && ((unsigned char)at[len] & 0xC0) == 0x80)
         len--; /* not within a character */
-    return (size_t)(put_bytes(at + len, "...", 3) - at);
+    return (size_t)(weir__copy(at + len, "...", 3) - at);
 }
 
 static size_t put_left_out(char *at, uint64_t left_out)
 {
-    char *end = put_bytes(at, " (", 2);
+    char *end = weir__copy(at, " (", 2);
     end = put_number(end, left_out);
-    return (size_t)(put_bytes(end, " more left out)", 15) - at);
+    return (size_t)(weir__copy(end, " more left out)", 15) - at);
 }
 
-size_t weir__log_put_message(char *out, size_t room, const weir__log_entry *entry, va_list args)
+size_t weir__log_put_message(char *out, size_t room, const weir__log_entry *entry, va_list args,
+                             bool *controls)
 {
     if (WEIR_UNLIKELY(entry->left_out > 0))
         room -= LEFT_OUT_MAX;
-    size_t len = weir__log_format(out, room, entry->fmt, args);
-    if (len == SIZE_MAX)
+    size_t len = weir__log_format(out, room, entry->fmt, args, controls);
+    if (len == SIZE_MAX) {
         len = put_any(out, room, entry->fmt, args);
+        *controls = true;
+    }
     if (WEIR_UNLIKELY(entry->left_out > 0))
         len += put_left_out(out + len, entry->left_out);
     return len;
 }
 
 /** A line break that a peer sent must not pass for the beginning of a line of ours. */
-static void blank_line_breaks(char *text, size_t len)
+static WEIR_COLD void blank_line_breaks(char *text, size_t len)
 {
-    char *end = text + len;
-    for (char *at = text; (at = memchr(at, '\n', (size_t)(end - at)));)
-        *at = ' ';
-    for (char *at = text; (at = memchr(at, '\r', (size_t)(end - at)));)
-        *at = ' ';
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\n' || text[i] == '\r')
+            text[i] = ' ';
 }
 
 size_t weir__log_line(char *out, weir__log_cache *cache, const weir__log_entry *entry, va_list args)
@@ -98,15 +94,17 @@ size_t weir__log_line(char *out, weir__log_cache *cache, const weir__log_entry *
     const weir__log_site *site = entry->site;
     char *at = weir__log_put_time(out, cache);
     *at++ = ' ';
-    at = put_bytes(at, levels[site->level], sizeof levels[0] - 1);
+    at = weir__copy(at, levels[site->level], sizeof levels[0] - 1);
     memcpy(at, cache->thread, sizeof cache->thread);
     at += cache->thread_len;
     *at++ = ' ';
-    at = put_bytes(at, site->place,
-                   WEIR_LIKELY(site->place_len < PLACE_MAX) ? site->place_len : PLACE_MAX);
+    at = weir__copy(at, site->place,
+                    WEIR_LIKELY(site->place_len < PLACE_MAX) ? site->place_len : PLACE_MAX);
     size_t room = WEIR_LOG_LINE_MAX - 1 - (size_t)(at - out);
-    size_t len = weir__log_put_message(at, room, entry, args);
-    blank_line_breaks(at, len);
+    bool controls;
+    size_t len = weir__log_put_message(at, room, entry, args, &controls);
+    if (WEIR_UNLIKELY(controls))
+        blank_line_breaks(at, len);
     at[len] = '\n';
     return (size_t)(at + len + 1 - out);
 }

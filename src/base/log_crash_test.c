@@ -11,6 +11,8 @@
 enum {
     THREADS = 3,
     LINES = 2000,
+    LAST_LINES = 100, /* after a flush: nothing but the crash makes them be written soon */
+    MANY = 100000,
     TOGETHER = 4 /* threads that crash at the same time */
 };
 
@@ -18,8 +20,8 @@ static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 typedef struct producer {
     weir_thread *thread;
-    weir_latch *done;
     int number;
+    weir_latch *begun, *go, *done;
 } producer;
 
 /** The sanitizers have handlers of their own, and would answer for us. */
@@ -31,7 +33,7 @@ static void use_default_handlers(void)
 
 static void start(const char *file)
 {
-    weir_log_opts opts = {.file = file, .level = WEIR_LOG_LEVEL_INFO};
+    weir_log_opts opts = {.file = file, .level = WEIR_LOG_LEVEL_INFO, .when_full = WEIR_LOG_BLOCK};
     if (weir_log_start(&opts))
         _exit(1);
     use_default_handlers();
@@ -39,27 +41,40 @@ static void start(const char *file)
     weir_log_flush_on_crash();
 }
 
+static void log_from_to(int number, int from, int to)
+{
+    for (int i = from; i < to; i++)
+        WEIR_LOG_INFO("producer %d line %d", number, i);
+}
+
 static void log_lines(void *user)
 {
     producer *p = user;
-    for (int i = 0; i < LINES; i++)
-        WEIR_LOG_INFO("producer %d line %d", p->number, i);
+    log_from_to(p->number, 0, LINES - LAST_LINES);
+    weir_latch_down(p->begun);
+    weir_latch_wait(p->go);
+    log_from_to(p->number, LINES - LAST_LINES, LINES);
     weir_latch_down(p->done);
-    while (p->number >= 0) /* stays alive, as a thread of a server would */
-        usleep(1000);
+    for (;;)
+        pause(); /* stays alive, as a thread of a server would */
 }
 
-/** Several threads log, and are still there when this returns. */
+/** Several threads log, the last lines are still in memory, and so are the threads. */
 static void log_in_threads(void)
 {
     static producer producers[THREADS];
-    static weir_latch done;
+    static weir_latch begun, go, done;
+    weir_latch_init(&begun, THREADS);
+    weir_latch_init(&go, 1);
     weir_latch_init(&done, THREADS);
     for (int i = 0; i < THREADS; i++) {
-        producers[i] = (producer){.done = &done, .number = i};
+        producers[i] = (producer){.number = i, .begun = &begun, .go = &go, .done = &done};
         if (weir_thread_start(&producers[i].thread, "producer", log_lines, &producers[i]))
             _exit(1);
     }
+    weir_latch_wait(&begun);
+    weir_log_flush();
+    weir_latch_down(&go);
     weir_latch_wait(&done);
 }
 
@@ -158,6 +173,8 @@ TEST(log_crash, a_stack_that_is_used_up_has_another_one_for_the_handler)
     pid_t child = fork();
     if (child == 0) {
         start(f.file);
+        WEIR_LOG_INFO("first words");
+        weir_log_flush();
         WEIR_LOG_INFO("last words");
         _exit(overflow(NULL));
     }
@@ -198,7 +215,7 @@ static void log_for_ever(void *user)
     atomic_int *ready = user;
     for (int i = 0;; i++) {
         WEIR_LOG_INFO("line %d.", i);
-        if (i == 1000)
+        if (i == MANY)
             atomic_store(ready, 1);
     }
 }
@@ -225,7 +242,7 @@ TEST(log_crash, while_others_go_on_logging_lines_stay_whole_and_in_order)
         int next = 0;
         for (const char *at = text; (at = strstr(at, " line ")); at++)
             assert_int_equal(atoi(at + 6), next++);
-        assert_true(next > 1000);
+        assert_true(next > MANY);
         assert_int_equal(text[strlen(text) - 1], '\n');
         free(text);
         folder_remove(&f);

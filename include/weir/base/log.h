@@ -66,7 +66,7 @@ typedef void (*weir_log_sink_fn)(const char *lines, size_t len, void *user);
 
 /** A zeroed field means the default written beside it. */
 typedef struct weir_log_opts {
-    const char *file;      /**< appended to; NULL: stderr, or `sink` */
+    const char *file; /**< appended to; opened by this name again later; NULL: stderr, or sink */
     weir_log_sink_fn sink; /**< takes the lines instead; NULL: none */
     void *sink_user;
     weir_log_level level;   /**< lines below are not formatted; 0 (TRACE) shows all: set INFO */

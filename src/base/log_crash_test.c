@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <weir/base/thread.h>
 
@@ -225,11 +226,10 @@ static void log_for_ever(void *user)
 }
 
 /** All lines are whole and numbered from 0, but the last. @return how many */
-static int lines_in_order(const char *file)
+static int lines_in_order(FILE *in)
 {
     char text[200];
     int next = 0;
-    FILE *in = fopen(file, "r");
     while (fgets(text, sizeof text, in)) {
         const char *at = strstr(text, " line ");
         assert_int_equal(text[strlen(text) - 1], '\n');
@@ -259,9 +259,35 @@ TEST(log_crash, while_others_go_on_logging_lines_stay_whole_and_in_order)
             abort();
         }
         assert_int_equal(WTERMSIG(status_of(child)), SIGABRT);
-        assert_in_range(lines_in_order(f.file), MANY, INT32_MAX);
+        assert_in_range(lines_in_order(fopen(f.file, "r")), MANY, INT32_MAX);
         folder_remove(&f);
     }
+}
+
+/** The writer is stuck within a write, with more to do. */
+TEST(log_crash, a_crash_while_the_writer_is_within_a_write_doubles_nothing)
+{
+    folder f = folder_new();
+    int ready[2];
+    char byte;
+    assert_int_equal(mkfifo(f.file, 0600), 0);
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        start(f.file);
+        for (int i = 0; i < LINES * 10; i++) /* far more than a pipe holds */
+            WEIR_LOG_INFO("line %d.", i);
+        if (write(ready[1], "x", 1) == 1)
+            abort();
+        _exit(1);
+    }
+    FILE *in = fopen(f.file, "r");
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(lines_in_order(in), LINES * 10);
+    assert_int_equal(WTERMSIG(status_of(child)), SIGABRT);
+    close(ready[0]);
+    close(ready[1]);
+    folder_remove(&f);
 }
 
 static atomic_int handled;

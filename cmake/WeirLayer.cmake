@@ -16,6 +16,7 @@ function(weir_layer name)
   set_target_properties(weir_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_include_directories(weir_${name} PRIVATE ${WEIR_LAYERS_DIR}/${name}
                                                   ${CMAKE_CURRENT_SOURCE_DIR})
+  target_compile_definitions(weir_${name} PRIVATE WEIR_LOG_MODULE="${name}")
   target_link_libraries(weir_${name} PRIVATE weir_warnings ${ARG_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY WEIR_LAYERS ${name})
   set_property(GLOBAL APPEND PROPERTY WEIR_LIBRARIES ${ARG_LIBRARIES})

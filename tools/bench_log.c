@@ -16,7 +16,7 @@ enum {
     MAX_THREADS = 256
 };
 
-static int64_t threads = 1, messages = 1000000, buffer_mib = 256;
+static int64_t threads = 1, messages = 1000000, buffer_mib = 32;
 static const char *file;
 
 static const struct option_row rows[] = {
@@ -26,8 +26,9 @@ static const struct option_row rows[] = {
      1000000000},
     {"file", "F", "written anew (default: one that is removed afterwards)", OPTION_TEXT, &file, 0,
      0},
-    {"buffer", "MIB", "memory for lines on their way to the file (default 256)", OPTION_NUMBER,
-     &buffer_mib, 1, 65536},
+    {"buffer", "MIB",
+     "memory for lines on their way to the file (default 32); when it is full, calls wait",
+     OPTION_NUMBER, &buffer_mib, 1, 65536},
 };
 
 static const struct program program = {
@@ -134,8 +135,10 @@ int main(int argc, char **argv)
     if (emptied < 0)
         return failure(&program, "%s: %s", file, strerror(errno));
     close(emptied);
-    weir_log_opts opts = {
-        .file = file, .level = WEIR_LOG_LEVEL_INFO, .buffer_bytes = (size_t)buffer_mib << 20};
+    weir_log_opts opts = {.file = file,
+                          .level = WEIR_LOG_LEVEL_INFO,
+                          .when_full = WEIR_LOG_BLOCK,
+                          .buffer_bytes = (size_t)buffer_mib << 20};
     weir_err err = weir_log_start(&opts);
     if (err)
         return failure(&program, "%s: %s", file, weir_err_text(err));

@@ -1,5 +1,6 @@
 /* printf for what log lines are made of: integers and strings without flags or widths. It takes a
  * tenth of vsnprintf's time, which would be most of a log call. */
+#include "copy.h"
 #include "digits.h"
 #include "log_impl.h"
 
@@ -9,6 +10,7 @@
 typedef struct output {
     char *at;
     char *end;
+    bool controls; /* there are control characters in it */
 } output;
 
 /** A va_list that functions can share. */
@@ -16,22 +18,41 @@ typedef struct arguments {
     va_list list;
 } arguments;
 
+/** Eight bytes at a time. */
+static bool has_control(const char *bytes, size_t len)
+{
+    const uint64_t ones = UINT64_MAX / 0xFF;
+    uint64_t word, found = 0;
+    for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        found |= (word - ones * ' ') & ~word & ones * 0x80;
+    }
+    for (; len > 0; len--)
+        found |= (unsigned char)*bytes++ < ' ';
+    return found != 0;
+}
+
+/** Looks for control characters here: to load the copy, just stored, would take its time. */
 static bool put(output *out, const char *bytes, size_t len)
 {
     if (len > (size_t)(out->end - out->at))
         return false;
-    memcpy(out->at, bytes, len);
-    out->at += len;
+    out->controls |= has_control(bytes, len);
+    out->at = weir__copy(out->at, bytes, len);
     return true;
 }
 
+/** The digits go straight to their place: copies of what was just stored would have to wait. */
 static bool put_integer(output *out, bool negative, uint64_t magnitude)
 {
-    char text[1 + WEIR__DIGITS_MAX], *end = text + sizeof text;
-    char *first = weir__digits_before(end, magnitude);
+    size_t len = weir__digits_count(magnitude) + negative;
+    if (len > (size_t)(out->end - out->at))
+        return false;
     if (negative)
-        *--first = '-';
-    return put(out, first, (size_t)(end - first));
+        *out->at = '-';
+    out->at += len;
+    weir__digits_before(out->at, magnitude);
+    return true;
 }
 
 static bool put_signed(output *out, int64_t number)
@@ -83,9 +104,9 @@ static const char *put_conversion(output *out, const char *fmt, arguments *args)
     return ok ? fmt + 1 : NULL;
 }
 
-size_t weir__log_format(char *to, size_t room, const char *fmt, va_list args)
+size_t weir__log_format(char *to, size_t room, const char *fmt, va_list args, bool *controls)
 {
-    output out = {to, to + room};
+    output out = {to, to + room, false};
     arguments rest;
     va_copy(rest.list, args);
     while (fmt) {
@@ -98,5 +119,6 @@ size_t weir__log_format(char *to, size_t room, const char *fmt, va_list args)
             fmt = put_conversion(&out, percent + 1, &rest);
     }
     va_end(rest.list);
+    *controls = out.controls;
     return fmt ? (size_t)(out.at - to) : SIZE_MAX;
 }

@@ -1,9 +1,10 @@
 /* The front end: a thread's lines go into its own chunks, without a lock. */
 #include "log_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-
-weir__log weir__log_shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+#include <string.h>
+#include <weir/base/thread.h>
 
 static weir__log *const shared = &weir__log_shared;
 static _Thread_local weir__log_front *mine;
@@ -11,86 +12,22 @@ static pthread_key_t ending; /* its destructor runs when a thread ends */
 static bool have_ending;
 static pthread_once_t ending_once = PTHREAD_ONCE_INIT;
 
-/* Chunks. */
-
-static weir__log_chunk *chunk_new(void)
-{
-    size_t size = shared->chunk_bytes;
-    if (size == 0 || shared->held_bytes + size > shared->limit_bytes)
-        return NULL;
-    weir__log_chunk *chunk = malloc(sizeof *chunk + size);
-    if (chunk) {
-        chunk->size = size;
-        shared->held_bytes += size;
-    }
-    return chunk;
-}
-
-/** An empty chunk, or NULL; either way the writer has work now. */
-static WEIR_COLD weir__log_chunk *chunk_get(void)
-{
-    pthread_mutex_lock(&shared->lock);
-    weir__log_chunk *chunk = shared->spare;
-    if (chunk)
-        shared->spare = chunk->next;
-    else
-        chunk = chunk_new();
-    shared->filled = true;
-    pthread_cond_signal(&shared->wake);
-    pthread_mutex_unlock(&shared->lock);
-    if (chunk) {
-        chunk->next = NULL;
-        chunk->taken = 0;
-        atomic_init(&chunk->filled, 0);
-    }
-    return chunk;
-}
-
-void weir__log_chunk_reuse(weir__log_chunk *chunk)
-{
-    pthread_mutex_lock(&shared->lock);
-    chunk->next = shared->spare;
-    shared->spare = chunk;
-    pthread_mutex_unlock(&shared->lock);
-}
-
-static void chunk_free(weir__log_chunk *chunk)
-{
-    shared->held_bytes -= chunk->size;
-    free(chunk);
-}
-
-static void free_chain(weir__log_chunk *chunk)
-{
-    while (chunk) {
-        weir__log_chunk *next = chunk->next;
-        chunk_free(chunk);
-        chunk = next;
-    }
-}
-
-void weir__log_free_spare(void)
-{
-    free_chain(shared->spare);
-    shared->spare = NULL;
-}
-
-/* Fronts. */
-
 void weir__log_front_free(weir__log_front *front)
 {
     shared->retired.lines += atomic_load(&front->lines);
     shared->retired.dropped += atomic_load(&front->dropped);
-    free_chain(front->oldest);
+    weir__log_chunks_free(front->oldest);
     free(front);
 }
 
 void weir__log_forget_fronts(void)
 {
-    while (shared->fronts) {
-        weir__log_front *front = shared->fronts;
-        shared->fronts = front->next;
+    weir__log_front *front = shared->fronts;
+    shared->fronts = NULL;
+    while (front) {
+        weir__log_front *next = front->next;
         weir__log_front_free(front);
+        front = next;
     }
     mine = NULL;
     if (have_ending)
@@ -99,10 +36,14 @@ void weir__log_forget_fronts(void)
 
 static void unlink_front(const weir__log_front *front)
 {
-    weir__log_front **link = &shared->fronts;
-    while (*link != front)
-        link = &(*link)->next;
-    *link = front->next;
+    weir__log_front *before = shared->fronts;
+    if (before == front) {
+        shared->fronts = front->next;
+        return;
+    }
+    while (before->next != front)
+        before = before->next;
+    before->next = front->next;
 }
 
 /** The thread ends: what it logged is still the writer's to write. */
@@ -133,11 +74,25 @@ static WEIR_COLD weir__log_front *front_new(void)
         free(front);
         return NULL;
     }
+    weir__log_cache_init(&front->cache, weir_thread_id());
     pthread_mutex_lock(&shared->lock);
     front->next = shared->fronts;
     shared->fronts = front;
     pthread_mutex_unlock(&shared->lock);
     return mine = front;
+}
+
+static WEIR_COLD weir__log_chunk *chunk_next(weir__log_front *front, weir__log_chunk *full)
+{
+    weir__log_chunk *next = weir__log_chunk_get(front);
+    if (!next)
+        return NULL;
+    if (full)
+        full->next = next;
+    else
+        front->oldest = next;
+    atomic_store_explicit(&front->filling, next, memory_order_release);
+    return next;
 }
 
 /** The chunk to put a line into; NULL: the buffers are full. */
@@ -148,15 +103,7 @@ static weir__log_chunk *chunk_with_room(weir__log_front *front)
                     chunk->size - atomic_load_explicit(&chunk->filled, memory_order_relaxed) >=
                         WEIR_LOG_LINE_MAX))
         return chunk;
-    weir__log_chunk *next = chunk_get();
-    if (!next)
-        return NULL;
-    if (chunk)
-        chunk->next = next;
-    else
-        front->oldest = next;
-    atomic_store_explicit(&front->filling, next, memory_order_release);
-    return next;
+    return chunk_next(front, chunk);
 }
 
 /** Adds to a number that only this thread changes. */
@@ -166,7 +113,7 @@ static void count(_Atomic uint64_t *number)
     atomic_store_explicit(number, now + 1, memory_order_relaxed);
 }
 
-void weir_log_write(weir_log_level level, const char *file, int line, const char *fmt, ...)
+static void write_entry(const weir__log_entry *entry, va_list args)
 {
     weir__log_front *front = WEIR_LIKELY(mine != NULL) ? mine : front_new();
     if (!front) {
@@ -179,10 +126,40 @@ void weir_log_write(weir_log_level level, const char *file, int line, const char
         return;
     }
     size_t filled = atomic_load_explicit(&chunk->filled, memory_order_relaxed);
-    va_list args;
-    va_start(args, fmt);
-    size_t len = weir__log_line(chunk->bytes + filled, level, file, line, fmt, args);
-    va_end(args);
+    size_t len = weir__log_line(chunk->bytes + filled, &front->cache, entry, args);
     atomic_store_explicit(&chunk->filled, filled + len, memory_order_release);
     count(&front->lines);
+}
+
+void weir__log_write(const weir__log_site *site, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    write_entry(&(weir__log_entry){.site = site, .fmt = fmt}, args);
+    va_end(args);
+}
+
+void weir__log_write_counted(const weir__log_site *site, uint64_t left_out, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    write_entry(&(weir__log_entry){.site = site, .left_out = left_out, .fmt = fmt}, args);
+    va_end(args);
+}
+
+void weir_log_write(weir_log_level level, const char *file, int line, const char *fmt, ...)
+{
+    char place[80];
+    const char *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file;
+    int len = snprintf(place, sizeof place, "%.60s:%d ", name, line);
+    weir__log_site site = {.file = name,
+                           .place = place,
+                           .place_len = (unsigned)len,
+                           .line = line,
+                           .level = level < WEIR_LOG_LEVEL_OFF ? level : WEIR_LOG_LEVEL_ERROR};
+    va_list args;
+    va_start(args, fmt);
+    write_entry(&(weir__log_entry){.site = &site, .fmt = fmt}, args);
+    va_end(args);
 }

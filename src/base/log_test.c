@@ -203,7 +203,11 @@ TEST(log, threads_that_are_gone_have_lost_nothing_and_kept_their_order)
         weir_thread_join(threads[i]);
     weir_log_stop();
     int producer, number;
-    for (char *at = c.text; (at = strstr(at, "producer ")); at++) {
+    char *line = c.text, *all = c.text + c.len;
+    for (char *end; (end = memchr(line, '\n', (size_t)(all - line))); line = end + 1) {
+        *end = '\0';
+        const char *at = strstr(line, "producer ");
+        assert_non_null(at);
         assert_int_equal(sscanf(at, "producer %d line %d", &producer, &number), 2);
         assert_int_equal(number, next[producer]++);
     }

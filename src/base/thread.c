@@ -53,6 +53,15 @@ static void *run(void *argument)
     return NULL;
 }
 
+/** Those that a fault raises stay open: blocked, they end the process without their handler. */
+static void fill_blocked(sigset_t *set)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(set, faults[i]);
+}
+
 weir_err weir_thread_start(weir_thread **out, const char *name, weir_thread_fn fn, void *user)
 {
     weir_thread *thread = calloc(1, sizeof *thread);
@@ -61,9 +70,9 @@ weir_err weir_thread_start(weir_thread **out, const char *name, weir_thread_fn f
     thread->fn = fn;
     thread->user = user;
     snprintf(thread->name, sizeof thread->name, "%s", name);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t blocked, before;
+    fill_blocked(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     int failed = pthread_create(&thread->handle, NULL, run, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) {

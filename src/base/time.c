@@ -1,8 +1,8 @@
 #include <weir/base/time.h>
 
 #include "digits.h"
+#include "time_impl.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,8 +40,28 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/** gmtime_r() would take the time zone's lock, which a child of fork() may find held. */
-static void format_second(second_text *out, int64_t second)
+static char *put_pair(char *at, int number, char behind)
+{
+    weir__digit_pair(at, (unsigned)number);
+    at[2] = behind;
+    return at + 3;
+}
+
+/** At least four digits, and a sign before the common era. */
+static char *put_year(char *at, int64_t year)
+{
+    char text[WEIR__DIGITS_MAX + 4], *end = text + sizeof text;
+    char *first = weir__digits_before(end, (uint64_t)(year < 0 ? -year : year));
+    while (end - first < 4 - (year < 0))
+        *--first = '0';
+    if (year < 0)
+        *--first = '-';
+    memcpy(at, first, (size_t)(end - first));
+    return at + (end - first);
+}
+
+/* gmtime_r() would take the time zone's lock, which a child of fork() may find held. */
+size_t weir__second_text(char *out, int64_t second)
 {
     int64_t day = floor_div(second, DAY_SECONDS);
     int in_day = (int)(second - day * DAY_SECONDS);
@@ -55,10 +75,21 @@ static void format_second(second_text *out, int64_t second)
     int month = from_march < 10 ? from_march + 3 : from_march - 9;
     int day_of_month = (int)(of_year - (153 * from_march + 2) / 5 + 1);
 
-    out->second = second;
-    out->len = (size_t)snprintf(out->text, sizeof out->text, "%04lld-%02d-%02dT%02d:%02d:%02d.",
-                                (long long)(year + era * 400 + (month <= 2)), month, day_of_month,
-                                in_day / 3600, in_day / 60 % 60, in_day % 60);
+    char *at = put_year(out, year + era * 400 + (month <= 2));
+    *at++ = '-';
+    at = put_pair(at, month, '-');
+    at = put_pair(at, day_of_month, 'T');
+    at = put_pair(at, in_day / 3600, ':');
+    at = put_pair(at, in_day / 60 % 60, ':');
+    at = put_pair(at, in_day % 60, '.');
+    return (size_t)(at - out);
+}
+
+void weir__microseconds_text(char *out, unsigned us)
+{
+    weir__digit_pair(out, us / 10000);
+    weir__digit_pair(out + 2, us / 100 % 100);
+    weir__digit_pair(out + 4, us % 100);
 }
 
 size_t weir_wall_text(weir_wall t, char *out)
@@ -67,13 +98,13 @@ size_t weir_wall_text(weir_wall t, char *out)
     int fraction = (int)(t.us % US_PER_SECOND);
     if (fraction < 0)
         fraction += US_PER_SECOND;
-    if (cached.len == 0 || cached.second != second)
-        format_second(&cached, second);
+    if (cached.len == 0 || cached.second != second) {
+        cached.second = second;
+        cached.len = weir__second_text(cached.text, second);
+    }
     memcpy(out, cached.text, sizeof cached.text); /* a fixed size is a few moves, not a call */
     char *digits = out + cached.len;
-    weir__digit_pair(digits, (unsigned)fraction / 10000);
-    weir__digit_pair(digits + 2, (unsigned)fraction / 100 % 100);
-    weir__digit_pair(digits + 4, (unsigned)fraction % 100);
+    weir__microseconds_text(digits, (unsigned)fraction);
     digits[6] = 'Z';
     digits[7] = '\0';
     return cached.len + 7;

@@ -28,6 +28,13 @@
 #define WEIR_CACHE_LINE 64
 #define WEIR_ALIGNED(n) __attribute__((aligned(n)))
 
+/** This file's name without folders, as a string literal. */
+#ifdef __FILE_NAME__
+#define WEIR_FILE_NAME __FILE_NAME__
+#else
+#define WEIR_FILE_NAME __FILE__
+#endif
+
 /** Zero bits below the lowest set bit, and above the highest, of a 64-bit value that is not 0. */
 #define WEIR_CTZ64(x) ((unsigned)__builtin_ctzll(x))
 #define WEIR_CLZ64(x) ((unsigned)__builtin_clzll(x))

@@ -24,7 +24,8 @@ typedef void (*weir_thread_fn)(void *user);
 typedef struct weir_thread weir_thread;
 
 /**
- * Starts a thread with every signal blocked, so that signals go to the program's own threads.
+ * Starts a thread with every signal blocked but those of a fault (SIGSEGV and the like, SIGABRT),
+ * so that signals go to the program's own threads.
  * @param out   joined with weir_thread_join(), never detached
  * @param name  at most 15 bytes are kept; shown by `top -H` and in the log
  * @thread any

@@ -92,6 +92,7 @@ static void reset_in_child(void)
         weir__log_file_close(&shared->file);
     shared->running = false;
     shared->waiting = 0;
+    back.thread = NULL;
     back.starts = 0;
     back.stopping = false;
     back.flushes_done = back.flushes_wanted;
@@ -123,8 +124,6 @@ static void prepare_once(void)
     atexit(stop_at_exit);
 }
 
-/* Start. Under lock. */
-
 static weir_err open_output(const weir_log_opts *opts)
 {
     weir__log_file_opts file = {.roll_bytes = opts->roll_bytes,
@@ -150,7 +149,18 @@ static void set_bounds(const weir_log_opts *opts)
     shared->limit_bytes = limit;
 }
 
-static weir_err start_writer(const weir_log_opts *opts)
+void weir__log_first_line(void)
+{
+    pthread_mutex_lock(&shared->lock);
+    if (shared->running && !back.stopping && !back.thread &&
+        !weir_thread_start(&back.thread, "weir-log", run_writer, NULL))
+        atomic_store(&shared->silent, false);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+/* Start. Under lock. */
+
+static weir_err open_log(const weir_log_opts *opts)
 {
     weir_err err = open_output(opts);
     if (err)
@@ -159,12 +169,8 @@ static weir_err start_writer(const weir_log_opts *opts)
     shared->format = opts->format;
     shared->when_full = opts->when_full;
     shared->flush_us = opts->flush_us > 0 ? opts->flush_us : WEIR_SECONDS(3);
-    err = weir_thread_start(&back.thread, "weir-log", run_writer, NULL);
-    if (err) {
-        weir__log_file_close(&shared->file);
-        return WEIR_ENOMEM;
-    }
     shared->running = true;
+    atomic_store(&shared->silent, true);
     weir__log_set_main_level(opts->level);
     weir__log_switch(true);
     return WEIR_OK;
@@ -177,7 +183,7 @@ weir_err weir_log_start(const weir_log_opts *opts)
     pthread_mutex_lock(&shared->lock);
     while (back.stopping)
         pthread_cond_wait(&back.changed, &shared->lock);
-    weir_err err = back.starts > 0 ? WEIR_OK : start_writer(opts ? opts : &defaults);
+    weir_err err = back.starts > 0 ? WEIR_OK : open_log(opts ? opts : &defaults);
     if (!err)
         back.starts++;
     pthread_mutex_unlock(&shared->lock);
@@ -186,7 +192,7 @@ weir_err weir_log_start(const weir_log_opts *opts)
 
 /* Stop. */
 
-/** The writer is joined: nothing runs but threads that were within a log call. Under lock. */
+/** The writer is gone: nothing runs but threads that were within a log call. Under lock. */
 static void clean_up(void)
 {
     shared->running = false;
@@ -215,7 +221,10 @@ void weir_log_stop(void)
         pthread_cond_signal(&shared->wake);
         weir_thread *thread = back.thread;
         pthread_mutex_unlock(&shared->lock);
-        weir_thread_join(thread);
+        if (thread)
+            weir_thread_join(thread);
+        else
+            weir__log_drain(); /* lines for which there was no thread */
         pthread_mutex_lock(&shared->lock);
         clean_up();
     }
@@ -228,7 +237,7 @@ void weir_log_flush(void)
     uint64_t wanted = ++back.flushes_wanted;
     if (shared->running)
         pthread_cond_signal(&shared->wake);
-    while (shared->running && back.flushes_done < wanted)
+    while (shared->running && back.thread && back.flushes_done < wanted)
         pthread_cond_wait(&back.changed, &shared->lock);
     pthread_mutex_unlock(&shared->lock);
 }

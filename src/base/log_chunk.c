@@ -42,7 +42,7 @@ static weir__log_chunk *take_spare(void)
 static bool may_wait(void)
 {
     return shared->when_full == WEIR_LOG_BLOCK && shared->running &&
-           weir_thread_id() != shared->writer;
+           !atomic_load(&shared->silent) && weir_thread_id() != shared->writer;
 }
 
 static void wake_writer(void)

@@ -115,6 +115,8 @@ static void count(_Atomic uint64_t *number)
 
 static void write_entry(const weir__log_entry *entry, va_list args)
 {
+    if (WEIR_UNLIKELY(atomic_load_explicit(&shared->silent, memory_order_relaxed)))
+        weir__log_first_line();
     weir__log_front *front = WEIR_LIKELY(mine != NULL) ? mine : front_new();
     if (!front) {
         atomic_fetch_add(&shared->lost, 1);

@@ -60,7 +60,7 @@ typedef struct weir__log {
     pthread_cond_t room; /* a chunk was given back, or the writer is gone */
 
     /* under lock; also read by the handler of a crash where atomic */
-    atomic_bool running; /* from the start of the writer thread until after its join */
+    atomic_bool running; /* from the start until after the writer's join */
     bool filled;         /* a chunk is full, or could not be had */
     weir__log_front *_Atomic fronts;
     weir__log_chunk *spare; /* empty chunks */
@@ -80,10 +80,15 @@ typedef struct weir__log {
 
     weir__log_file file;    /* within enter() */
     _Atomic uint64_t bytes; /* written */
+    atomic_bool silent;     /* running, and nothing was logged yet: there is no writer */
     _Atomic uint64_t lost;  /* lines without a front, and lines that could not be written */
 } weir__log;
 
 extern weir__log weir__log_shared;
+
+/** Starts the writer's thread: a program that logs nothing stays without it, and if it has one
+ * thread, its system calls are cheaper. */
+void weir__log_first_line(void);
 
 /* log_line.c, log_json.c, log_format.c: the text of a line. */
 

@@ -215,6 +215,7 @@ static void promote(weir_prefork *master)
 static void reload(weir_prefork *master)
 {
     WEIR_LOG_INFO("reloading: new workers start, then the old ones leave");
+    weir_log_reopen();
     for (unsigned i = 0; i < master->slot_count; i++) {
         weir_err err = find_child(master, i, COMING) ? WEIR_EFULL : start_worker(master, i, COMING);
         if (err)

@@ -37,6 +37,8 @@ static void on_signal(int number, void *user)
         weir_tcp_server_leave(p->server, WEIR_SECONDS(LEAVE_S), stopped, p);
         return;
     }
+    if (number == SIGHUP)
+        weir_log_reopen();
     if (number != SIGTERM && number != SIGINT)
         return;
     WEIR_LOG_INFO("signal %d: %s", number, p->stopping ? "stopping at once" : "stopping");
@@ -50,7 +52,10 @@ static weir_err open_signals(program *p, weir_signals **out)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGQUIT);
-    sigaddset(&set, p->worker ? SIGHUP : SIGINT);
+    if (!p->worker)
+        sigaddset(&set, SIGINT);
+    if (p->worker || (p->opts.log && p->opts.log->file)) /* else it means what it always does */
+        sigaddset(&set, SIGHUP);
     return weir_signals_open(out, p->loop, &set, on_signal, p);
 }
 
@@ -93,7 +98,7 @@ static int serve_as_worker(const weir_prefork_worker *worker, void *user)
     p->worker = worker;
     p->opts.model = WEIR_TCP_SINGLE;
     p->opts.listener.fd = worker->fd;
-    weir_err err = weir_log_start(NULL);
+    weir_err err = weir_log_start(p->opts.log);
     if (!err)
         err = serve_here(p);
     if (err)
@@ -128,11 +133,12 @@ weir_err weir_tcp_serve(const char *addr, const weir_conn_ops *ops, void *user,
                         const weir_tcp_server_opts *opts)
 {
     program p = {.addr = addr, .ops = ops, .user = user};
-    weir_err err = weir_log_start(NULL);
-    if (err)
-        return err;
     if (opts)
         p.opts = *opts;
+    weir_err err = weir_log_start(p.opts.log);
+    if (err)
+        return weir_why_set(p.opts.why, err, "cannot open the log: %s", weir_err_text(err));
+    weir_log_flush_on_crash();
     err = p.opts.model == WEIR_TCP_PREFORK ? serve_in_processes(&p) : serve_here(&p);
     if (err)
         tell_why(&p, err, p.opts.why);

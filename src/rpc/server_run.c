@@ -64,6 +64,7 @@ int weir_server_run(weir_server *server, const char *addr)
         weir_server_free(server);
         return 1;
     }
+    weir_log_flush_on_crash();
     int status = 1;
     weir_err err = weir_loop_new(&r.loop, &(weir_loop_opts){.poller = server->opts.poller});
     if (err) {

@@ -29,7 +29,7 @@ static const struct choice triggers[] = {
     {"level", WEIR_POLLER_EPOLL}, {"edge", WEIR_POLLER_EPOLL_EDGE}, {NULL, 0}};
 
 struct settings {
-    const char *listen, *poller, *trigger, *model, *handoff, *codec;
+    const char *listen, *poller, *trigger, *model, *handoff, *codec, *log;
     int64_t threads, max_connections, max_per_address, idle_us;
 };
 
@@ -111,6 +111,8 @@ static int serve(const struct program *program, const struct settings *s,
         err = weir_workers_new(&echo.workers, &pool);
     if (err)
         return failure(program, "cannot start the workers: %s", weir_err_text(err));
+    weir_log_opts log = {.file = s->log, .level = WEIR_LOG_LEVEL_INFO};
+    opts->log = &log;
     opts->why = &why;
     err = weir_tcp_serve(s->listen, &echo_ops, &echo, opts);
     weir_workers_free(echo.workers);
@@ -119,8 +121,13 @@ static int serve(const struct program *program, const struct settings *s,
 
 int main(int argc, char **argv)
 {
-    struct settings s = {
-        "127.0.0.1:8000", "epoll", "level", "multi", "round-robin", "raw", 4, 0, 0, 0};
+    struct settings s = {.listen = "127.0.0.1:8000",
+                         .poller = "epoll",
+                         .trigger = "level",
+                         .model = "multi",
+                         .handoff = "round-robin",
+                         .codec = "raw",
+                         .threads = 4};
     const struct option_row rows[] = {
         {"listen", "ADDR:PORT", "where to listen; default 127.0.0.1:8000", OPTION_TEXT, &s.listen,
          0, 0},
@@ -138,6 +145,7 @@ int main(int argc, char **argv)
          &s.max_connections, 0, INT32_MAX},
         {"max-per-address", "N", "of one client address; 0 (default): no limit", OPTION_NUMBER,
          &s.max_per_address, 0, INT32_MAX},
+        {"log", "FILE", "where the log goes; default standard error", OPTION_TEXT, &s.log, 0, 0},
         {"idle-timeout", "S", "close after so long without a byte; 0 (default): never",
          OPTION_DURATION, &s.idle_us, 0, 0},
     };

@@ -91,8 +91,9 @@ typedef struct weir_log_stats {
 } weir_log_stats;
 
 /**
- * Starts the writer thread, which exit() flushes and joins if weir_log_stop() has not. Counted:
- * each start needs one weir_log_stop(), and only the first one's options count.
+ * Opens the output. The writer's thread starts with the first line; exit() flushes and joins it if
+ * weir_log_stop() has not. Counted: each start needs one weir_log_stop(), and only the first one's
+ * options count.
  * @param opts  copied; NULL: stderr at INFO
  * @thread any
  * @errors WEIR_EACCES, WEIR_ENOENT, WEIR_EIO: the file could not be opened; WEIR_ENOMEM

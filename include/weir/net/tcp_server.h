@@ -41,7 +41,9 @@ typedef struct weir_tcp_server_opts {
     weir_conn_opts conn;
     weir_listener_opts listener;
     weir_loop_opts loop; /**< of each serving loop */
-    weir_why *why;       /**< weir_tcp_serve() says here why it did not start; NULL: in the log */
+    const weir_log_opts
+        *log;      /**< of weir_tcp_serve(), if no log was started; NULL: stderr at INFO */
+    weir_why *why; /**< weir_tcp_serve() says here why it did not start; NULL: in the log */
 } weir_tcp_server_opts;
 
 /**
@@ -106,10 +108,11 @@ WEIR_API void weir_tcp_server_leave(weir_tcp_server *server, int64_t grace_us,
                                     void (*done)(void *user), void *user);
 
 /**
- * A whole program: starts the log if nobody has, prints "listening on ADDR:PORT" to stdout, serves
- * until SIGINT or SIGTERM, and stops gracefully: what runs may finish for 10 s; a second such
- * signal stops at once. SIGQUIT lets open connections go on until they end, for at most 60 s. With
- * WEIR_TCP_PREFORK, SIGHUP starts new workers before the old ones leave.
+ * A whole program: starts the log, which a crash flushes, prints "listening on ADDR:PORT" to
+ * stdout, serves until SIGINT or SIGTERM, and stops gracefully: what runs may finish for 10 s; a
+ * second such signal stops at once. SIGQUIT lets open connections go on until they end, for at most
+ * 60 s. SIGHUP opens the log's file anew (with `opts->log`); with WEIR_TCP_PREFORK it starts new
+ * workers before the old ones leave.
  * @return WEIR_OK after a graceful stop; else why it did not start, see `opts->why`
  * @thread the main thread
  */

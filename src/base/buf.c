@@ -210,9 +210,24 @@ static bool append_blocks(weir_buf *buf, const char *bytes, size_t len)
     return true;
 }
 
+static weir_err append_to_empty(weir_buf *buf, const char *bytes, size_t len)
+{
+    if (append_blocks(buf, bytes, len))
+        return WEIR_OK;
+    weir_buf_clear(buf);
+    return WEIR_ENOMEM;
+}
+
 weir_err weir_buf_append(weir_buf *buf, const void *bytes, size_t len)
 {
     size_t room = weir__buf_room(buf);
+    if (len <= room && buf->last) {
+        fill(buf->last, bytes, len);
+        buf->len += len;
+        return WEIR_OK;
+    }
+    if (!buf->last)
+        return append_to_empty(buf, bytes, len);
     size_t part = len < room ? len : room;
     weir_buf more; /* first, so that a failure changes nothing */
     weir_buf_init(&more, buf->pool);

@@ -132,14 +132,14 @@ void weir_pool_put(weir_pool *pool, void *block, size_t size)
         free(block);
         return;
     }
-    size_t bytes = weir_pool_round(size);
+    unsigned class = size <= LARGEST ? class_of(size) : 0;
+    size_t bytes = size <= LARGEST ? class_bytes(class) : size;
     pool->used_bytes -= bytes;
-    if (WEIR_UNLIKELY(bytes > LARGEST || pool->kept_bytes + bytes > pool->keep_bytes)) {
+    if (WEIR_UNLIKELY(size > LARGEST || pool->kept_bytes + bytes > pool->keep_bytes)) {
         free(block);
         return;
     }
     free_block *kept = block;
-    unsigned class = class_of(bytes);
     kept->next = pool->free[class];
     pool->free[class] = kept;
     pool->kept_bytes += bytes;

@@ -7,41 +7,63 @@ enum {
     HEAD_MAX = 16384
 };
 
-/** HTTP/1.0, or the client said so. */
-static bool wants_close(weir_str head)
+/** What a request's head says. */
+struct head {
+    size_t len; /* with the blank line; 0: it is not complete */
+    bool last;  /* HTTP/1.0, or the client said so */
+};
+
+static bool says_close(const char *line, size_t len)
 {
     static const char close[] = "onnection: close\r";
-    const char *at = head.ptr, *end = head.ptr + head.len;
-    const char *line_end = memchr(at, '\r', head.len);
-    if (line_end > at && line_end[-1] == '0')
-        return true;
-    /* Line by line: searching for the words would look at every byte. */
-    while ((at = memchr(at, '\n', (size_t)(end - at))) && ++at < end)
-        if ((*at == 'C' || *at == 'c') && (size_t)(end - at) > sizeof close &&
-            memcmp(at + 1, close, sizeof close - 1) == 0)
-            return true;
-    return false;
+    return (*line == 'C' || *line == 'c') && len == sizeof close &&
+           memcmp(line + 1, close, sizeof close - 1) == 0;
+}
+
+/** One look at each line, up to the blank one. */
+static struct head read_head(const char *bytes, size_t len)
+{
+    struct head head = {0, false};
+    const char *line = bytes, *end = bytes + len, *newline;
+    while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
+        size_t line_len = (size_t)(newline - line);
+        if (line_len == 1 && *line == '\r') {
+            head.len = (size_t)(newline + 1 - bytes);
+            return head;
+        }
+        if (line == bytes)
+            head.last = line_len >= 2 && newline[-2] == '0';
+        else
+            head.last |= says_close(line, line_len);
+        line = newline + 1;
+    }
+    return head;
 }
 
 void echo_answer_http(weir_conn *conn, weir_buf *in)
 {
     static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
                                 "Content-Length: 13\r\n\r\nHello, World!";
-    int64_t end;
-    while ((end = weir_buf_find(in, 0, WEIR_STR("\r\n\r\n"))) >= 0) {
-        size_t len = (size_t)end + 4;
-        const char *head = len <= HEAD_MAX ? weir_buf_pullup(in, len) : NULL;
-        if (!head || weir_conn_send(conn, hello, sizeof hello - 1)) {
+    struct head head = {0, false};
+    while (weir_buf_len(in) > 0 && !head.last) {
+        size_t len = weir_buf_len(in) < HEAD_MAX ? weir_buf_len(in) : HEAD_MAX;
+        const char *bytes = weir_buf_pullup(in, len);
+        if (!bytes) {
             weir_conn_abort(conn, WEIR_ENOMEM);
             return;
         }
-        bool last = wants_close(weir_str_of(head, len));
-        weir_buf_retrieve(in, len);
-        if (last) {
-            weir_conn_close(conn);
+        head = read_head(bytes, len);
+        if (head.len == 0) {
+            if (len == HEAD_MAX)
+                weir_conn_abort(conn, WEIR_EMSGSIZE);
+            return;
+        }
+        weir_buf_retrieve(in, head.len);
+        if (weir_conn_send(conn, hello, sizeof hello - 1)) {
+            weir_conn_abort(conn, WEIR_ENOMEM);
             return;
         }
     }
-    if (weir_buf_len(in) > HEAD_MAX)
-        weir_conn_abort(conn, WEIR_EMSGSIZE);
+    if (head.last)
+        weir_conn_close(conn);
 }

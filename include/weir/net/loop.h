@@ -15,7 +15,7 @@ WEIR_BEGIN_DECLS
 typedef struct weir_loop weir_loop;
 
 /** How a loop waits for descriptors. What a program sees is the same with each;
- * docs/decisions/0008-pollers.md has the figures. */
+ * docs/decisions/0007-pollers.md has the figures. */
 typedef enum weir_poller_kind {
     WEIR_POLLER_EPOLL,      /**< epoll, level-triggered */
     WEIR_POLLER_EPOLL_EDGE, /**< epoll; connections are edge-triggered: blocked output costs no

@@ -316,3 +316,25 @@ TEST(timers, what_is_due_runs_in_order_of_time)
     assert_int_equal(runs, 2000);
     free(timers);
 }
+
+TEST(timers, a_million_may_be_pending)
+{
+    enum {
+        MANY = 1000000
+    };
+    weir_timers *timers = timers_new(MS(0));
+    weir_timer *many = calloc(MANY, sizeof *many);
+    int runs = 0;
+    for (int i = 0; i < MANY; i++)
+        weir_timers_add(timers, &many[i], MS((int64_t)i * 7919 % 600000), count, &runs);
+    assert_int_equal(timers->pending, MANY);
+    for (int i = 0; i < MANY; i += 2)
+        weir_timers_cancel(timers, &many[i]);
+    assert_int_equal(timers->pending, MANY / 2);
+    for (int64_t ms = 0; ms <= 600000; ms += 1000)
+        weir_timers_advance(timers, MS(ms));
+    assert_int_equal(runs, MANY / 2);
+    assert_int_equal(timers->pending, 0);
+    free(many);
+    free(timers);
+}

@@ -23,24 +23,20 @@ struct weir__conn_group {
 };
 
 struct weir_conn {
+    /* What each message touches comes first and lies together. */
     weir_watcher watcher;
     weir_deferred turn;
-    weir_timer idle;
     const weir_conn_ops *ops;
     void *user;
     void *data;
     weir_buf in;
     weir_buf out;
-    weir_list node;          /* in the group */
-    weir__conn_group *group; /* NULL: none */
-    weir_conn_id id;
     weir_time active; /* when a byte last went either way */
-    int64_t idle_us;
-    int64_t linger_us;
     uint32_t high_water;
     uint32_t read_max;
     uint32_t charged; /* of `out`, counted in the slot for other threads to see */
     weir_err why;     /* of the end */
+    weir_codec codec;
 
     bool ended;          /* on_down and the end of the memory are all that follows */
     bool paused;         /* by the owner */
@@ -59,8 +55,14 @@ struct weir_conn {
     bool readable;       /* edge-triggered: not read to the end yet */
     bool hangup;         /* edge-triggered: that end is the stream's */
     bool lingering;      /* our direction is closed, and what the peer still sends is thrown away */
-    weir_codec codec;
-    weir_codec_state found;   /* how far `in` was looked at */
+
+    weir_codec_state found; /* how far `in` was looked at */
+    weir_timer idle;
+    weir_list node;          /* in the group */
+    weir__conn_group *group; /* NULL: none */
+    weir_conn_id id;
+    int64_t idle_us;
+    int64_t linger_us;
     struct sockaddr_in6 peer; /* or a sockaddr_in; a unix socket's is asked of the kernel */
 };
 

@@ -156,25 +156,33 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
 
 /* Out */
 
-static ssize_t send_pieces(int fd, struct iovec *iov, int count, size_t *offered)
+static ssize_t send_pieces(weir_conn *conn, size_t *offered)
 {
+    struct iovec iov[IOV_PER_CALL];
+    int count = weir_buf_iov(&conn->out, iov, IOV_PER_CALL);
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     *offered = 0;
     for (int i = 0; i < count; i++)
         *offered += iov[i].iov_len;
-    if (count == 1)
-        return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+    return sendmsg(conn->watcher.fd, &msg, MSG_NOSIGNAL);
+}
+
+/** One system call. @param offered  bytes that the kernel could have taken */
+static ssize_t send_once(weir_conn *conn, size_t *offered)
+{
+    weir_str front = weir_buf_front(&conn->out);
+    if (front.len < weir_buf_len(&conn->out))
+        return send_pieces(conn, offered);
+    *offered = front.len;
+    return send(conn->watcher.fd, front.ptr, front.len, MSG_NOSIGNAL);
 }
 
 /** One system call, but for output of more pieces than one takes. @return false: not all is gone */
 static bool write_out(weir_conn *conn)
 {
     while (weir_buf_len(&conn->out) > 0) {
-        struct iovec iov[IOV_PER_CALL];
         size_t offered;
-        int count = weir_buf_iov(&conn->out, iov, IOV_PER_CALL);
-        ssize_t n = send_pieces(conn->watcher.fd, iov, count, &offered);
+        ssize_t n = send_once(conn, &offered);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN) {

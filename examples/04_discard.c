@@ -54,8 +54,7 @@ static void on_down(weir_conn *conn WEIR_UNUSED, weir_err why WEIR_UNUSED, void 
         weir_loop_cancel(m->loop, &m->timer);
 }
 
-static const weir_conn_ops discard = {
-    .on_up = on_up, .on_message = on_message, .on_down = on_down};
+static const weir_conn_ops discard = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
 
 int main(int argc, char **argv)
 {

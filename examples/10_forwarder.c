@@ -23,8 +23,7 @@ static void pass_bytes(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
 
 static void pass_eof(weir_conn *conn, void *user WEIR_UNUSED)
 {
-    if (other(conn))
-        weir_conn_shutdown(other(conn));
+    weir_conn_shutdown(other(conn)); /* it is there: until then the client is paused */
 }
 
 static void slow_down(weir_conn *conn, size_t unsent_bytes WEIR_UNUSED, void *user WEIR_UNUSED)

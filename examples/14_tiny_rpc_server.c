@@ -15,9 +15,7 @@ enum {
 /** Works in place: the answer is as long as the question. */
 typedef void (*method)(char *text, size_t len);
 
-static void echo(char *text WEIR_UNUSED, size_t len WEIR_UNUSED)
-{
-}
+static void echo(char *text WEIR_UNUSED, size_t len WEIR_UNUSED) {}
 
 static void upper(char *text, size_t len)
 {

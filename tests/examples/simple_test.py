@@ -15,7 +15,7 @@ import time
 import unittest
 from pathlib import Path
 
-from example import LIMIT, Server, fill, is_ended, read_all, read_exactly, run
+from example import LIMIT, Server, is_ended, read_all, read_exactly, run
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 LINES_OF_CODE = 110
@@ -146,7 +146,8 @@ class All(unittest.TestCase):
                         for path in (FOLDER.parent / "tests" / folder).glob("*_test.py")
                         ) + (FOLDER.parent / "tests/integration/CMakeLists.txt").read_text()
         for path in sorted(FOLDER.glob("*.c")):
-            self.assertIn(path.stem.replace("_", "-"), tests)
+            name = path.stem.replace("_", "-")
+            self.assertTrue(name in tests, f"no test starts {name}")
 
     def test_a_taken_port_is_said(self):
         with Server("06-daytime") as server:

@@ -14,7 +14,8 @@ static void kick(weir_timer *timer WEIR_UNUSED, void *user)
 {
     static const char goodbye[] = "goodbye: you have been silent\n";
     session *s = user;
-    if (weir_conn_send(s->conn, goodbye, sizeof goodbye - 1))
+    /* Who has not even read the echo would not read this either. */
+    if (weir_conn_unsent(s->conn) > 0 || weir_conn_send(s->conn, goodbye, sizeof goodbye - 1))
         weir_conn_abort(s->conn, WEIR_ETIMEDOUT);
     else
         weir_conn_close(s->conn);
@@ -72,7 +73,5 @@ int main(int argc, char **argv)
 {
     const char *addr = argc > 1 ? argv[1] : "127.0.0.1:8000";
     int64_t idle_us = WEIR_SECONDS(argc > 2 ? atoi(argv[2]) : 10);
-    /* For who does not even read the goodbye. */
-    weir_tcp_server_opts opts = {.conn.idle_us = 2 * idle_us};
-    return weir_tcp_serve(addr, &ops, &idle_us, &opts) != WEIR_OK;
+    return weir_tcp_serve(addr, &ops, &idle_us, NULL) != WEIR_OK;
 }

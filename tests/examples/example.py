@@ -1,5 +1,8 @@
 """What the tests of the examples share: a running example, and sockets that wait with a limit."""
 
+import contextlib
+import os
+import re
 import select
 import signal
 import socket
@@ -9,6 +12,11 @@ from pathlib import Path
 
 BIN = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("build/bin")
 LIMIT = 30
+GROWTH_KIB = 16 << 10
+ENDLESS = 256 << 20
+# AddressSanitizer keeps 256 MiB of freed memory unless told otherwise.
+ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+               ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}
 
 
 def command(name, *arguments):
@@ -24,7 +32,8 @@ class Server:
 
     def __init__(self, name, *arguments):
         self.process = subprocess.Popen(command(name, "127.0.0.1:0", *arguments),
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=ENVIRONMENT)
         line = self.process.stdout.readline().strip()
         if not line.startswith("listening on "):
             raise AssertionError(line or self.stop())
@@ -41,11 +50,20 @@ class Server:
         sock.connect((host, int(port)))
         return sock
 
+    def of_proc(self, name):
+        return Path(f"/proc/{self.process.pid}/{name}").read_text(encoding="utf-8")
+
     def resident_kib(self):
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-        raise AssertionError("no VmRSS")
+        return int(re.search(r"^VmRSS:\s*(\d+) kB$", self.of_proc("status"), re.M)[1])
+
+    @contextlib.contextmanager
+    def memory_stays(self):
+        """Whatever a peer does in this block makes the server grow by a few buffers only."""
+        before = self.resident_kib()
+        yield
+        limit = GROWTH_KIB * (4 if re.search("lib[at]san", self.of_proc("maps")) else 1)
+        grown = self.resident_kib() - before
+        assert grown < limit, f"grew by {grown} KiB, more than {limit}"
 
     def stop(self):
         """@return the exit status, and what was said on stderr"""
@@ -108,8 +126,9 @@ def fill(sock, data):
     sent = 0
     sock.settimeout(1)
     try:
-        while True:
+        while sent < ENDLESS:
             sent += sock.send(data)
     except TimeoutError:
         sock.settimeout(LIMIT)
         return sent
+    raise AssertionError(f"{sent} bytes were taken from one who does not read")

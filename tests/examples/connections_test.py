@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""The forwarder, the idle-kicking server, and HTTP. Usage: connections_test.py FOLDER-OF-PROGRAMS"""
+"""The forwarder, the idle-kicking server, and HTTP.
+
+Usage: connections_test.py FOLDER-OF-PROGRAMS
+"""
 
 import http.client
 import os
@@ -125,7 +128,7 @@ class IdleKick(unittest.TestCase):
         with Server("12-idle-kick", "1") as server, server.connect(receive_bytes=4096) as sock:
             with server.memory_stays():
                 with self.assertRaises(ConnectionError):
-                    while True:
+                    for _ in range(256):
                         sock.sendall(bytes(1 << 20))
 
 

@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""The tiny RPC: its client, its server, and bad peers of both. Usage: rpc_test.py FOLDER-OF-PROGRAMS"""
+"""The tiny RPC: its client, its server, and bad peers of both.
+
+Usage: rpc_test.py FOLDER-OF-PROGRAMS
+"""
 
 import socket
 import struct

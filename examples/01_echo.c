@@ -13,6 +13,7 @@ static const weir_conn_ops echo = {.on_message = on_message};
 int main(int argc, char **argv)
 {
     const char *addr = argc > 1 ? argv[1] : "127.0.0.1:8000";
-    weir_tcp_server_opts opts = {.loops = 4, .conn.idle_us = WEIR_SECONDS(60)};
+    weir_tcp_server_opts opts = {.loops = 4,
+                                 .conn = {.idle_us = WEIR_SECONDS(60), .throttle = true}};
     return weir_tcp_serve(addr, &echo, NULL, &opts) == WEIR_OK ? 0 : 1;
 }

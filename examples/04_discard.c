@@ -59,6 +59,6 @@ static const weir_conn_ops discard = {.on_up = on_up, .on_message = on_message, 
 int main(int argc, char **argv)
 {
     meter m = {0};
-    weir_tcp_server_opts opts = {.single_loop = true};
+    weir_tcp_server_opts opts = {.model = WEIR_TCP_SINGLE};
     return weir_tcp_serve(argc > 1 ? argv[1] : "127.0.0.1:8000", &discard, &m, &opts) != WEIR_OK;
 }

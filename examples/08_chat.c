@@ -32,7 +32,7 @@ static void enter(weir_conn *conn, void *user)
         return;
     }
     m->id = weir_conn_id_of(conn);
-    weir_addr_text(weir_conn_peer(conn), m->nick);
+    weir_conn_peer_text(conn, m->nick);
     pthread_mutex_lock(&r->lock);
     weir_list_append(&r->members, &m->node);
     pthread_mutex_unlock(&r->lock);

@@ -1,4 +1,4 @@
-/* Forwards each connection to a target: `10-forwarder 127.0.0.1:8000 TARGET:PORT`. Bytes go both
+/* Forwards each connection to a target: `10-forwarder 127.0.0.1:8000 NAME:PORT`. Bytes go both
  * ways uncopied; the slower side sets the pace of the faster one; half-close is passed on. */
 #include <stdlib.h>
 #include <weir/net/net.h>
@@ -12,7 +12,7 @@ typedef struct tunnel {
 static weir_conn *other(weir_conn *conn)
 {
     tunnel *t = weir_conn_data(conn);
-    return conn == t->client ? t->target : t->client;
+    return !t ? NULL : conn == t->client ? t->target : t->client;
 }
 
 static void pass_bytes(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
@@ -38,7 +38,7 @@ static void go_on(weir_conn *conn, void *user WEIR_UNUSED)
         weir_conn_resume(other(conn));
 }
 
-static void on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
+static void on_down(weir_conn *conn, weir_err why WEIR_UNUSED, void *user WEIR_UNUSED)
 {
     tunnel *t = weir_conn_data(conn);
     if (!t)
@@ -48,9 +48,9 @@ static void on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
         weir_conn_close(t->client); /* after it got what the target has said */
         return;
     }
-    if (t->target) { /* it must not outlive the client, the only one that the server waits for */
+    if (t->target) {
         weir_conn_set_data(t->target, NULL);
-        weir_conn_abort(t->target, why);
+        weir_conn_close(t->target); /* after it got what the client has said */
     }
     weir_connector_free(t->connector);
     free(t);
@@ -81,7 +81,7 @@ static void on_up(weir_conn *conn, void *user)
     static const weir_connector_ops ops = {.on_connected = reached, .on_failed = failed};
     tunnel *t = calloc(1, sizeof *t);
     weir_conn_set_data(conn, t);
-    if (!t || weir_connector_new(&t->connector, weir_conn_loop(conn), user, &ops, t, NULL)) {
+    if (!t || weir_connector_new_name(&t->connector, weir_conn_loop(conn), user, &ops, t, NULL)) {
         weir_conn_abort(conn, WEIR_ENOMEM);
         return;
     }
@@ -93,8 +93,5 @@ static void on_up(weir_conn *conn, void *user)
 int main(int argc, char **argv)
 {
     static const weir_conn_ops ops = {FORWARD, .on_up = on_up};
-    weir_addr target;
-    if (argc != 3 || weir_addr_parse(&target, argv[2], NULL))
-        return 2;
-    return weir_tcp_serve(argv[1], &ops, &target, NULL) != WEIR_OK;
+    return argc != 3 ? 2 : weir_tcp_serve(argv[1], &ops, argv[2], NULL) != WEIR_OK;
 }

@@ -67,22 +67,11 @@ static void on_message(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
     }
 }
 
-static void on_high_water(weir_conn *conn, size_t unsent_bytes WEIR_UNUSED, void *user WEIR_UNUSED)
-{
-    weir_conn_pause(conn); /* it asks faster than it reads the answers */
-}
-
-static void on_low_water(weir_conn *conn, void *user WEIR_UNUSED)
-{
-    weir_conn_resume(conn);
-}
-
-static const weir_conn_ops http = {
-    .on_message = on_message, .on_high_water = on_high_water, .on_low_water = on_low_water};
+static const weir_conn_ops http = {.on_message = on_message};
 
 int main(int argc, char **argv)
 {
     const char *addr = argc > 1 ? argv[1] : "127.0.0.1:8000";
-    weir_tcp_server_opts opts = {.conn.idle_us = WEIR_SECONDS(60)};
+    weir_tcp_server_opts opts = {.conn = {.idle_us = WEIR_SECONDS(60), .throttle = true}};
     return weir_tcp_serve(addr, &http, NULL, &opts) != WEIR_OK;
 }

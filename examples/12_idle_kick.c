@@ -53,25 +53,12 @@ static void on_down(weir_conn *conn, weir_err why WEIR_UNUSED, void *user WEIR_U
     free(s);
 }
 
-static void on_high_water(weir_conn *conn, size_t unsent_bytes WEIR_UNUSED, void *user WEIR_UNUSED)
-{
-    weir_conn_pause(conn); /* it speaks faster than it listens */
-}
-
-static void on_low_water(weir_conn *conn, void *user WEIR_UNUSED)
-{
-    weir_conn_resume(conn);
-}
-
-static const weir_conn_ops ops = {.on_up = on_up,
-                                  .on_message = on_message,
-                                  .on_high_water = on_high_water,
-                                  .on_low_water = on_low_water,
-                                  .on_down = on_down};
+static const weir_conn_ops ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
 
 int main(int argc, char **argv)
 {
     const char *addr = argc > 1 ? argv[1] : "127.0.0.1:8000";
     int64_t idle_us = WEIR_SECONDS(argc > 2 ? atoi(argv[2]) : 10);
-    return weir_tcp_serve(addr, &ops, &idle_us, NULL) != WEIR_OK;
+    weir_tcp_server_opts opts = {.conn.throttle = true};
+    return weir_tcp_serve(addr, &ops, &idle_us, &opts) != WEIR_OK;
 }

@@ -78,7 +78,7 @@ static const weir_conn_ops ops = {
 int main(int argc, char **argv)
 {
     weir_list members;
-    weir_tcp_server_opts opts = {.single_loop = true,
+    weir_tcp_server_opts opts = {.model = WEIR_TCP_SINGLE,
                                  .max_connections = MEMBERS_MAX,
                                  .conn.codec = weir_codec_line(TEXT_MAX)};
     weir_list_init(&members);

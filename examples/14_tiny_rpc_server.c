@@ -53,22 +53,12 @@ static void on_request(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED)
         weir_conn_abort(conn, err);
 }
 
-static void on_high_water(weir_conn *conn, size_t unsent_bytes WEIR_UNUSED, void *user WEIR_UNUSED)
-{
-    weir_conn_pause(conn); /* it asks faster than it reads the answers */
-}
-
-static void on_low_water(weir_conn *conn, void *user WEIR_UNUSED)
-{
-    weir_conn_resume(conn);
-}
-
-static const weir_conn_ops ops = {
-    .on_message = on_request, .on_high_water = on_high_water, .on_low_water = on_low_water};
+static const weir_conn_ops ops = {.on_message = on_request};
 
 int main(int argc, char **argv)
 {
     const char *addr = argc > 1 ? argv[1] : "127.0.0.1:8000";
-    weir_tcp_server_opts opts = {.conn.codec = weir_codec_prefix(4, FRAME_MAX)};
+    weir_tcp_server_opts opts = {
+        .conn = {.codec = weir_codec_prefix(4, FRAME_MAX), .throttle = true}};
     return weir_tcp_serve(addr, &ops, NULL, &opts) != WEIR_OK;
 }

@@ -3,6 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
+enum {
+    SHRINK_MAX = 1024
+};
+
 /* Blocks. */
 
 static char *bytes_of(weir__buf_store *store)
@@ -240,6 +244,24 @@ weir_err weir_buf_append(weir_buf *buf, const void *bytes, size_t len)
     buf->len += part;
     weir_buf_move(buf, &more);
     return WEIR_OK;
+}
+
+void weir_buf_shrink(weir_buf *buf)
+{
+    if (buf->len == 0 || buf->len > SHRINK_MAX ||
+        (buf->first == buf->last && buf->first->store->size <= WEIR__BUF_SMALL))
+        return;
+    weir_buf small;
+    weir_buf_init(&small, buf->pool);
+    weir__buf_block *block = weir__buf_block_new(buf->pool, buf->len);
+    if (!block)
+        return;
+    weir__buf_link(&small, block);
+    for (const weir__buf_block *from = buf->first; from; from = from->next)
+        fill(block, from->start, (size_t)(from->end - from->start));
+    small.len = buf->len;
+    weir_buf_clear(buf);
+    weir_buf_move(buf, &small);
 }
 
 void *weir_buf_reserve(weir_buf *buf, size_t len)

@@ -282,6 +282,30 @@ TEST(buf, a_needle_is_found_across_blocks)
     tear_down(&f);
 }
 
+TEST(buf, few_bytes_in_large_blocks_shrink_and_many_stay_where_they_are)
+{
+    fixture f = set_up(0);
+    weir_buf_shrink(&f.buf);
+    for (int i = 0; i < 2; i++) {
+        char *room = weir_buf_reserve(&f.buf, 16000);
+        memcpy(room, "half a message", 14);
+        weir_buf_commit(&f.buf, 14);
+    }
+    assert_true(used_bytes(&f) > 16000);
+    weir_buf_shrink(&f.buf);
+    assert_true(used_bytes(&f) <= 2048);
+    assert_int_equal(weir_buf_len(&f.buf), 28);
+    assert_memory_equal(weir_buf_pullup(&f.buf, 28), "half a messagehalf a message", 28);
+    weir_buf_clear(&f.buf);
+
+    append_pattern(&f.buf, 0, 5000);
+    const char *before = weir_buf_front(&f.buf).ptr;
+    weir_buf_shrink(&f.buf);
+    assert_ptr_equal(weir_buf_front(&f.buf).ptr, before);
+    assert_pattern(&f.buf, 0, 5000);
+    tear_down(&f);
+}
+
 TEST(buf, integers_are_in_network_order)
 {
     fixture f = set_up(0);

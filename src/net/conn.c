@@ -9,7 +9,9 @@
 enum {
     HIGH_WATER = 1 << 20,
     HIGH_WATER_MAX = 1 << 30,
-    READ_MAX = 64 << 10
+    READ_MAX = 64 << 10,
+    CLOSE_S = 60,
+    PACK_MAX = 2048
 };
 
 /* With its slot an idle connection stays under half a kilobyte. */
@@ -50,6 +52,11 @@ static void linger_over(weir_timer *timer WEIR_UNUSED, void *user)
     weir__conn_end(user, WEIR_OK);
 }
 
+static void close_over(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    weir__conn_end(user, WEIR_ETIMEDOUT);
+}
+
 void weir__conn_start_linger(weir_conn *conn)
 {
     conn->lingering = true;
@@ -72,6 +79,7 @@ static void finish(weir_conn *conn)
     if (conn->ops->on_down)
         conn->ops->on_down(conn, conn->why, conn->user);
     weir_list_remove(&conn->node);
+    weir_list_remove(&conn->loop_node);
     weir_loop_undefer(conn->watcher.loop, &conn->turn);
     destroy(conn);
     if (group && group->on_left)
@@ -115,6 +123,8 @@ static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
     conn->read_max = (uint32_t)(read_max < HIGH_WATER_MAX ? read_max : HIGH_WATER_MAX);
     conn->idle_us = opts->idle_us;
     conn->linger_us = opts->linger_us;
+    conn->close_us = opts->close_us > 0 ? opts->close_us : WEIR_SECONDS(CLOSE_S);
+    conn->throttle = opts->throttle;
 }
 
 /** Of another family than these two nothing is kept. */
@@ -168,6 +178,13 @@ static weir_err enter_loop(weir_conn *conn)
     return err;
 }
 
+/** The loop ends with connections in it. */
+static void end_all(weir_loop *loop)
+{
+    weir_list_each (node, next, &loop->conns)
+        weir__conn_end(WEIR_CONTAINER_OF(node, weir_conn, loop_node), WEIR_ECANCELED);
+}
+
 weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const weir_addr *peer,
                               const weir_conn_ops *ops, void *user, const weir_conn_opts *opts,
                               weir__conn_group *group)
@@ -192,6 +209,8 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
     conn->group = group;
     if (group)
         weir_list_append(&group->conns, &conn->node);
+    loop->end_conns = end_all;
+    weir_list_append(&loop->conns, &conn->loop_node);
     conn->active = weir_time_now();
     if (conn->idle_us > 0)
         weir_loop_after(loop, &conn->idle, conn->idle_us, check_idle, conn);
@@ -292,11 +311,26 @@ weir_err weir_conn_send_message(weir_conn *conn, weir_str message)
     return err;
 }
 
+/** Short messages that have to wait are copied together: each may lie in a large block. */
+static weir_err pack(weir_buf *out, weir_buf *bytes)
+{
+    weir_str front = weir_buf_front(bytes);
+    if (front.len > PACK_MAX || front.len < weir_buf_len(bytes))
+        return WEIR_OK;
+    weir_err err = weir_buf_append(out, front.ptr, front.len);
+    if (!err)
+        weir_buf_clear(bytes);
+    return err;
+}
+
 weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes)
 {
     weir__loop_assert(conn->watcher.loop);
     if (!takes_output(conn))
         return WEIR_ECLOSED;
+    weir_err err = weir_buf_len(&conn->out) > 0 ? pack(&conn->out, bytes) : WEIR_OK;
+    if (err)
+        return err;
     weir_buf_move(&conn->out, bytes);
     ask(conn);
     return WEIR_OK;
@@ -347,6 +381,7 @@ void weir_conn_close(weir_conn *conn)
         return;
     conn->close_asked = true;
     conn->paused = false;
+    weir_loop_after(conn->watcher.loop, &conn->idle, conn->close_us, close_over, conn);
     weir__conn_expel(conn);
     weir__conn_watch(conn);
     weir__conn_read_on(conn);

@@ -225,3 +225,36 @@ TEST(conn_end, a_connection_that_cannot_be_opened_closes_its_descriptor)
     assert_int_equal(open_fds(), before - 1);
     weir_loop_free(loop);
 }
+
+/* Without end */
+
+TEST(conn_end, a_peer_that_never_reads_cannot_keep_a_closing_connection)
+{
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops,
+              &(weir_conn_opts){.close_us = 20000, .idle_us = WEIR_SECONDS(100)});
+    while (weir_conn_unsent(p.conn) == 0) {
+        assert_ok(weir_conn_send(p.conn, block, sizeof block));
+        assert_ok(weir_loop_run_once(p.loop, 0));
+    }
+    weir_conn_close(p.conn);
+    while (p.conn) { /* it talks all the time */
+        (void)!send(p.fd, "still here", 10, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_ok(weir_loop_run_once(p.loop, 1000));
+    }
+    assert_err(p.why, WEIR_ETIMEDOUT);
+    close_peer(&p);
+}
+
+TEST(conn_end, a_loop_that_ends_takes_its_connections_with_it)
+{
+    int before = open_fds();
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    assert_ok(weir_conn_send(p.conn, "x", 1));
+    weir_loop_free(p.loop);
+    assert_null(p.conn);
+    assert_err(p.why, WEIR_ECANCELED);
+    close(p.fd);
+    assert_int_equal(open_fds(), before);
+}

@@ -54,6 +54,7 @@ struct weir_conn {
     bool read_long;      /* the last read was full: the next one asks for more */
     bool readable;       /* edge-triggered: not read to the end yet */
     bool hangup;         /* edge-triggered: that end is the stream's */
+    bool throttle;       /* see weir_conn_opts */
     bool lingering;      /* our direction is closed, and what the peer still sends is thrown away */
 
     weir_codec_state found; /* how far `in` was looked at */
@@ -63,6 +64,8 @@ struct weir_conn {
     weir_conn_id id;
     int64_t idle_us;
     int64_t linger_us;
+    int64_t close_us;
+    weir_list loop_node; /* in the loop */
     struct sockaddr_in6 peer; /* or a sockaddr_in; a unix socket's is asked of the kernel */
 };
 
@@ -80,11 +83,18 @@ void weir__conn_turn(weir_conn *conn);
 void weir__conn_turn_now(weir_conn *conn);
 /** The watcher's callback. */
 void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
+/** Whether its owner lets it read. */
+static inline bool weir__conn_reads(const weir_conn *conn)
+{
+    return !conn->paused && !conn->read_ended &&
+           !(conn->throttle && conn->over_high && !conn->close_asked);
+}
+
 /** The poller is told what the connection waits for now. */
 void weir__conn_rewatch(weir_conn *conn, unsigned events);
 static inline void weir__conn_watch(weir_conn *conn)
 {
-    unsigned events = (conn->paused || conn->read_ended ? 0u : WEIR_READABLE) |
+    unsigned events = (weir__conn_reads(conn) ? WEIR_READABLE : 0u) |
                       (conn->blocked ? WEIR_WRITABLE : 0u);
     if (events != conn->watcher.events)
         weir__conn_rewatch(conn, events);

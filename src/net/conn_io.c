@@ -8,7 +8,8 @@
 
 enum {
     IOV_PER_CALL = 256,
-    DISCARD_READS = 16
+    DISCARD_READS = 16,
+    READ_SHORT = 16000 /* fits a block */
 };
 
 static weir_err socket_error(void)
@@ -85,28 +86,34 @@ static void peer_ended(weir_conn *conn)
         weir__conn_end(conn, WEIR_OK);
 }
 
-/** What is short goes through the loop's scratch, which stays in the cache and lets a message that
- * waits hold no more memory than it needs. @param full  whether there may be more */
+/** Into one block. @param full  whether there may be more */
 static ssize_t read_short(weir_conn *conn, bool *full)
 {
-    weir_loop *loop = conn->watcher.loop;
-    size_t limit = conn->read_max < sizeof loop->scratch ? conn->read_max : sizeof loop->scratch;
-    ssize_t n = read(conn->watcher.fd, loop->scratch, limit);
-    *full = n > 0 && (size_t)n == limit;
-    if (n > 0 && weir_buf_append(&conn->in, loop->scratch, (size_t)n)) {
+    size_t limit = conn->read_max < READ_SHORT ? conn->read_max : READ_SHORT;
+    void *room = weir_buf_reserve(&conn->in, limit);
+    if (!room) {
         errno = ENOMEM;
         return -1;
     }
+    ssize_t n = read(conn->watcher.fd, room, limit);
+    *full = n > 0 && (size_t)n == limit;
+    if (n > 0)
+        weir_buf_commit(&conn->in, (size_t)n);
+    else if (weir_buf_len(&conn->in) == 0)
+        weir_buf_clear(&conn->in);
+    else
+        weir_buf_shrink(&conn->in);
     return n;
 }
 
-/** After a full read the next one goes into blocks at once and may be as long as read_max. */
+/** After a full read the next one may be as long as read_max. */
 static ssize_t read_in(weir_conn *conn)
 {
-    bool full;
-    ssize_t n = conn->read_long ? weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max, &full)
-                                : read_short(conn, &full);
-    conn->read_long = n >= WEIR__SCRATCH;
+    bool full = false;
+    ssize_t n = conn->read_long
+                    ? weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max, &full)
+                    : read_short(conn, &full);
+    conn->read_long = n >= READ_SHORT;
     /* Less than there was room for is all there is, unless the end of the stream is behind it. */
     conn->readable = n > 0 && (full || conn->hangup);
     return n;
@@ -118,6 +125,7 @@ static void read_some(weir_conn *conn)
     if (n > 0) {
         weir__conn_touch(conn);
         deliver(conn);
+        weir_buf_shrink(&conn->in); /* half a message may wait for long */
         weir__conn_read_on(conn);
     } else if (n == 0) {
         peer_ended(conn);
@@ -131,7 +139,7 @@ static void read_some(weir_conn *conn)
 
 void weir__conn_read_on(weir_conn *conn)
 {
-    if (conn->watcher.edge && conn->readable && !conn->ended && !conn->paused && !conn->read_ended)
+    if (conn->watcher.edge && conn->readable && !conn->ended && weir__conn_reads(conn))
         weir__watcher_again(&conn->watcher);
 }
 
@@ -148,7 +156,7 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
     }
     conn->hangup |= (events & WEIR__HANGUP) != 0;
     conn->readable |= (events & (WEIR_READABLE | WEIR__HANGUP)) != 0;
-    if (conn->readable && !conn->paused && !conn->read_ended)
+    if (conn->readable && weir__conn_reads(conn))
         read_some(conn);
     if (alone && weir_list_linked(&conn->turn.node))
         weir__conn_turn_now(conn);
@@ -213,6 +221,7 @@ static void report_level(weir_conn *conn)
             conn->ops->on_high_water(conn, unsent, conn->user);
     } else if (unsent <= conn->high_water / 2 && (conn->over_high || refused)) {
         conn->over_high = false;
+        weir__conn_read_on(conn);
         if (conn->ops->on_low_water)
             conn->ops->on_low_water(conn, conn->user);
     }
@@ -280,9 +289,9 @@ void weir__conn_turn(weir_conn *conn)
         deliver(conn);
     }
     bool flushed = !conn->blocked && !conn->ended && flush(conn);
-    weir__conn_watch(conn);
     if (!conn->ended)
         report_level(conn);
+    weir__conn_watch(conn);
     if (flushed && conn->written && !conn->ended) {
         conn->written = false;
         if (conn->ops->on_written)

@@ -1,6 +1,8 @@
 /* Connections from other threads, by their ids. */
 #include "conn_impl.h"
 
+#include <stdint.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,28 +133,6 @@ weir_err weir_conn_send_post(weir_conn_id id, const void *bytes, size_t len)
     return err;
 }
 
-static void close_posted(weir_task *task, weir_err err)
-{
-    post *p = WEIR_CONTAINER_OF(task, post, task);
-    weir_conn *conn = err ? NULL : weir_conn_get(p->loop, p->id);
-    if (conn)
-        weir_conn_close(conn);
-    free(p);
-}
-
-weir_err weir_conn_close_post(weir_conn_id id)
-{
-    unsigned number = weir_slot_loop(id.value);
-    weir_loop *loop = weir_loop_enter(number);
-    if (!loop)
-        return WEIR_OK;
-    post *p = new_post(loop, id, NULL, 0);
-    if (p)
-        weir_loop_post(loop, &p->task, close_posted);
-    weir_loop_leave(number);
-    return p ? WEIR_OK : WEIR_ENOMEM;
-}
-
 /** What another thread wants done with a connection. */
 typedef struct run {
     weir_task task;
@@ -190,4 +170,31 @@ weir_err weir_conn_run_post(weir_conn_id id, weir_conn_run_fn fn, void *user)
     weir_err err = post_run(loop, id, fn, user);
     weir_loop_leave(number);
     return err;
+}
+
+/* Ending */
+
+static void close_it(weir_conn *conn, void *user WEIR_UNUSED)
+{
+    if (conn)
+        weir_conn_close(conn);
+}
+
+weir_err weir_conn_close_post(weir_conn_id id)
+{
+    weir_err err = weir_conn_run_post(id, close_it, NULL);
+    return err == WEIR_ECLOSED ? WEIR_OK : err;
+}
+
+static void abort_it(weir_conn *conn, void *user)
+{
+    if (conn)
+        weir_conn_abort(conn, (weir_err)(intptr_t)user);
+}
+
+weir_err weir_conn_abort_post(weir_conn_id id, weir_err why)
+{
+    /* The reason travels as the pointer. */
+    weir_err err = weir_conn_run_post(id, abort_it, (void *)(intptr_t)why);
+    return err == WEIR_ECLOSED ? WEIR_OK : err;
 }

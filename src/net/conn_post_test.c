@@ -155,6 +155,23 @@ TEST(conn_post, what_is_queued_when_the_loop_ends_is_dropped)
     close(p.fd);
 }
 
+TEST(conn_post, another_thread_may_abort_one_that_does_not_read)
+{
+    static const char block[65536];
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    while (weir_conn_unsent(p.conn) == 0) {
+        assert_ok(weir_conn_send(p.conn, block, sizeof block));
+        assert_ok(weir_loop_run_once(p.loop, 0));
+    }
+    weir_conn_id id = weir_conn_id_of(p.conn);
+    assert_ok(weir_conn_abort_post(id, WEIR_EFULL));
+    run_until(p.loop, !p.conn);
+    assert_err(p.why, WEIR_EFULL);
+    assert_ok(weir_conn_abort_post(id, WEIR_EFULL));
+    close_peer(&p);
+}
+
 /* Work that comes back */
 
 struct visit {

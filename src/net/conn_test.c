@@ -74,6 +74,28 @@ static void pause_at_message(struct peer *p, const char *call)
         weir_conn_pause(p->conn);
 }
 
+static size_t used_bytes(const struct peer *p)
+{
+    weir_pool_stats stats;
+    weir_pool_get_stats(weir_loop_pool(p->loop), &stats);
+    return stats.used_bytes;
+}
+
+TEST(conn, half_a_message_waits_in_little_memory)
+{
+    struct peer p = {0};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    size_t before = used_bytes(&p);
+    for (int i = 0; i < 3; i++) {
+        p.calls[0] = '\0';
+        peer_says(&p, "half");
+        run_until(p.loop, strstr(p.calls, "message"));
+    }
+    assert_int_equal(weir_buf_len(p.in), 12);
+    assert_true(used_bytes(&p) - before <= 2048);
+    close_peer(&p);
+}
+
 TEST(conn, a_paused_one_reads_nothing_and_gets_what_was_left_over_when_it_goes_on)
 {
     struct peer p = {.hook = pause_at_message};
@@ -251,6 +273,49 @@ TEST(conn, much_output_arrives_whole_and_in_order)
         rest = have % 4;
         memmove(numbers, (char *)numbers + have - rest, rest);
     }
+    close_peer(&p);
+}
+
+static void send_back(struct peer *p, const char *call)
+{
+    if (strcmp(call, "message") == 0)
+        assert_ok(weir_conn_send_buf(p->conn, p->in));
+}
+
+TEST(conn, short_answers_that_wait_are_packed)
+{
+    struct peer p = {.hook = send_back};
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    fill(&p);
+    size_t before = used_bytes(&p);
+    for (int i = 0; i < 1000; i++) {
+        p.calls[0] = '\0';
+        peer_says(&p, "ten bytes.");
+        run_until(p.loop, strstr(p.calls, "message"));
+    }
+    assert_true(used_bytes(&p) - before <= 2 * 16384);
+    close_peer(&p);
+}
+
+TEST(conn, one_that_throttles_reads_nothing_while_its_answers_are_not_read)
+{
+    struct peer p = {.hook = send_back};
+    open_peer(&p, SOCK_STREAM, &peer_ops,
+              &(weir_conn_opts){.high_water = sizeof block, .throttle = true});
+    while (!strstr(p.calls, "high")) {
+        p.calls[0] = '\0';
+        (void)!send(p.fd, block, sizeof block, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_ok(weir_loop_run_once(p.loop, 0));
+    }
+    size_t unsent = weir_conn_unsent(p.conn);
+    p.calls[0] = '\0';
+    (void)!send(p.fd, "more", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
+    settle(p.loop);
+    assert_string_equal(p.calls, "");
+    assert_int_equal(weir_conn_unsent(p.conn), unsent);
+    p.hook = NULL;
+    relieve(&p);
+    run_until(p.loop, strstr(p.calls, "low") && strstr(p.calls, "message"));
     close_peer(&p);
 }
 

@@ -111,6 +111,7 @@ weir_err weir_loop_new(weir_loop **out, const weir_loop_opts *opts)
     weir_list_init(&loop->watchers);
     weir_list_init(&loop->again);
     weir_list_init(&loop->posted_timers);
+    weir_list_init(&loop->conns);
     weir_list_init(&loop->deferred);
     weir_timers_init(&loop->timers, loop->now);
     weir_mpsc_init(&loop->tasks);
@@ -151,6 +152,8 @@ void weir_loop_free(weir_loop *loop)
     weir__loop_cancel_posted_timers(loop);
     for (weir_task *task; (task = next_task(loop));)
         task->fn(task, WEIR_ECANCELED);
+    if (loop->end_conns)
+        loop->end_conns(loop);
     while (!weir_list_empty(&loop->deferred))
         run_deferred(loop);
     weir__loop_expel(loop);

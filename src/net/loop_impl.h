@@ -12,10 +12,6 @@
 #include <weir/net/loop.h>
 #include <weir/net/watcher.h>
 
-enum {
-    WEIR__SCRATCH = 16384
-};
-
 struct weir_loop {
     /* loop */
     weir__poller *poller;
@@ -36,7 +32,8 @@ struct weir_loop {
     weir__ready ready[WEIR__READY_MAX];
     weir_timers timers;
     weir_list posted_timers;     /* see loop_timers.c */
-    char scratch[WEIR__SCRATCH]; /* for the length of a read */
+    weir_list conns;
+    void (*end_conns)(weir_loop *loop); /* conn.c\'s; NULL: there never was one */
 
     /* any thread */
     const char *_Atomic owner; /* see weir__this_thread; NULL: none yet */

@@ -99,8 +99,10 @@ class Forwarder(unittest.TestCase):
             fill(ends[0], bytes(1 << 20))
         self.assertTrue(is_ended(ends[1]))
 
-    def test_an_address_that_is_none_is_refused(self):
-        self.assertEqual(run("10-forwarder", "127.0.0.1:0", "here").returncode, 2)
+    def test_a_target_that_is_none_closes_the_client(self):
+        self.assertEqual(run("10-forwarder", "127.0.0.1:0").returncode, 2)
+        with Server("10-forwarder", "here") as server, server.connect() as sock:
+            self.assertTrue(is_ended(sock))
 
 
 class IdleKick(unittest.TestCase):

@@ -100,6 +100,10 @@ WEIR_API void weir_buf_move(weir_buf *to, weir_buf *from);
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_buf_move_len(weir_buf *to, weir_buf *from, size_t len);
 
+/** Few bytes (1 KiB) that lie in large blocks are copied into a small one, for bytes that may wait
+ * for long. Changes nothing where that is not so, or without memory. */
+WEIR_API void weir_buf_shrink(weir_buf *buf);
+
 /** Offset of the first occurrence of `needle` (1 to 64 bytes) at or after `from`; -1: none. */
 WEIR_API int64_t weir_buf_find(const weir_buf *buf, size_t from, weir_str needle);
 

@@ -70,6 +70,10 @@ typedef struct weir_conn_opts {
     int64_t linger_us; /**< weir_conn_close() reads and throws away what the peer still sends, until
                             it has ended too, for at most so long: unread input would reset the
                             connection and could take our last bytes away; 0: only what is there */
+    int64_t close_us;  /**< a connection that closes (weir_conn_close()) is aborted with
+                            WEIR_ETIMEDOUT when the peer has not taken the output after so long; 0:
+                            60 s */
+    bool throttle;     /**< do not read from a peer while it leaves more than high_water unread */
     bool delay;        /**< leave Nagle's algorithm on (TCP_NODELAY is set otherwise) */
     bool no_keepalive; /**< leave SO_KEEPALIVE off */
 } weir_conn_opts;
@@ -117,7 +121,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send(weir_conn *conn, const void *by
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_message(weir_conn *conn, weir_str message);
 
-/** Moves all of `bytes` (of the loop's pool) to the output without copying. Errors as above. */
+/** Moves all of `bytes` (of the loop's pool) to the output, without copying unless few bytes have to
+ * wait behind others. Errors as above. */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes);
 
 /** on_flush is wanted at the end of this turn. Gone or closed is fine. */
@@ -131,7 +136,8 @@ WEIR_API void weir_conn_resume(weir_conn *conn);
 /** Ends our direction after the output is flushed; reading goes on until the peer ends its own. */
 WEIR_API void weir_conn_shutdown(weir_conn *conn);
 
-/** Closes both after the output is flushed; input that still comes is thrown away. on_down follows,
+/** Closes both after the output is flushed, within opts.close_us; input that still comes is thrown
+ * away. Of the callbacks, on_written, on_high_water and on_low_water may still come; on_down follows,
  * not inside this call. */
 WEIR_API void weir_conn_close(weir_conn *conn);
 
@@ -151,6 +157,9 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_post(weir_conn_id id, const voi
                                                       size_t len);
 /** weir_conn_close() in its loop. Gone is fine. @thread any @errors WEIR_ENOMEM */
 WEIR_API weir_err weir_conn_close_post(weir_conn_id id);
+
+/** weir_conn_abort() in its loop. Gone is fine. @thread any @errors WEIR_ENOMEM */
+WEIR_API weir_err weir_conn_abort_post(weir_conn_id id, weir_err why);
 
 /** Runs in the connection's loop; `conn` is NULL when it has ended on the way. */
 typedef void (*weir_conn_run_fn)(weir_conn *conn, void *user);

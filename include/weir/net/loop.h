@@ -48,7 +48,8 @@ typedef struct weir_loop_stats {
 WEIR_API WEIR_MUST_CHECK weir_err weir_loop_new(weir_loop **out, const weir_loop_opts *opts);
 
 /**
- * Tasks still queued run once with WEIR_ECANCELED. Everything else on the loop must be closed.
+ * Tasks still queued run once with WEIR_ECANCELED, and connections that are left end with it.
+ * Everything else on the loop must be closed.
  * @thread the owner, not while running
  */
 WEIR_API void weir_loop_free(weir_loop *loop);

@@ -54,8 +54,7 @@ static void on_answer(weir_conn *conn, weir_buf *in, void *user)
 {
     client *c = user;
     char frame[FRAME_MAX];
-    uint32_t id;
-    size_t len = weir_buf_len(in);
+    uint32_t id, len = (uint32_t)weir_buf_len(in);
     if (len < HEAD_BYTES || !weir_buf_peek_u32(in, &id) || !weir_buf_read(in, frame, len))
         weir_conn_abort(conn, WEIR_EMALFORMED);
     else if (id < c->count && weir_timer_pending(&c->calls[id])) /* else it is too late */

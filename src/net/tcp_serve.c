@@ -68,6 +68,8 @@ static void say_listening(const weir_addr *addr)
 
 static weir_err run(program *p)
 {
+    if (p->opts.on_start)
+        p->opts.on_start(p->server, p->loop, p->user);
     if (p->worker)
         weir_prefork_ready(p->worker);
     else

@@ -35,15 +35,19 @@ typedef struct weir_tcp_server_opts {
     weir_tcp_model model;     /**< 0: WEIR_TCP_MULTI */
     weir_tcp_handoff handoff; /**< 0: WEIR_HANDOFF_ROUND_ROBIN */
     unsigned loops;           /**< threads (or processes) that serve; 0: one per CPU */
-    size_t max_connections;   /**< more are closed at once; 0: no limit but descriptors. Of each
-                                 process   under WEIR_TCP_PREFORK */
+    size_t max_connections;   /**< more are closed at once, in each process; 0: no limit */
     unsigned max_per_address; /**< the same for one client address; 0: no limit */
     weir_conn_opts conn;
     weir_listener_opts listener;
     weir_loop_opts loop; /**< of each serving loop */
-    const weir_log_opts
-        *log;      /**< of weir_tcp_serve(), if no log was started; NULL: stderr at INFO */
-    weir_why *why; /**< weir_tcp_serve() says here why it did not start; NULL: in the log */
+
+    /* For weir_tcp_serve() only. */
+
+    /** Called in the accepting loop when the server has started, for timers and the like; under
+     * WEIR_TCP_PREFORK in each worker. NULL: none */
+    void (*on_start)(weir_tcp_server *server, weir_loop *loop, void *user);
+    const weir_log_opts *log; /**< if no log was started; NULL: stderr at INFO */
+    weir_why *why;            /**< why it did not start; NULL: that is logged */
 } weir_tcp_server_opts;
 
 /**

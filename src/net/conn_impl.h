@@ -65,7 +65,7 @@ struct weir_conn {
     int64_t idle_us;
     int64_t linger_us;
     int64_t close_us;
-    weir_list loop_node; /* in the loop */
+    weir_list loop_node;      /* in the loop */
     struct sockaddr_in6 peer; /* or a sockaddr_in; a unix socket's is asked of the kernel */
 };
 
@@ -94,8 +94,8 @@ static inline bool weir__conn_reads(const weir_conn *conn)
 void weir__conn_rewatch(weir_conn *conn, unsigned events);
 static inline void weir__conn_watch(weir_conn *conn)
 {
-    unsigned events = (weir__conn_reads(conn) ? WEIR_READABLE : 0u) |
-                      (conn->blocked ? WEIR_WRITABLE : 0u);
+    unsigned events =
+        (weir__conn_reads(conn) ? WEIR_READABLE : 0u) | (conn->blocked ? WEIR_WRITABLE : 0u);
     if (events != conn->watcher.events)
         weir__conn_rewatch(conn, events);
 }

@@ -110,9 +110,8 @@ static ssize_t read_short(weir_conn *conn, bool *full)
 static ssize_t read_in(weir_conn *conn)
 {
     bool full = false;
-    ssize_t n = conn->read_long
-                    ? weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max, &full)
-                    : read_short(conn, &full);
+    ssize_t n = conn->read_long ? weir_buf_readv(&conn->in, conn->watcher.fd, conn->read_max, &full)
+                                : read_short(conn, &full);
     conn->read_long = n >= READ_SHORT;
     /* Less than there was room for is all there is, unless the end of the stream is behind it. */
     conn->readable = n > 0 && (full || conn->hangup);

@@ -2,7 +2,6 @@
 #include "conn_impl.h"
 
 #include <stdint.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -131,7 +131,8 @@ enum {
     LATE = 1 << 20
 };
 
-/** Sends more than the socket takes before it reads what we said. @return whether it could read it */
+/** Sends more than the socket takes before it reads what we said. @return whether it could read it
+ */
 static void *talk_on(void *user)
 {
     struct peer *p = user;
@@ -139,8 +140,9 @@ static void *talk_on(void *user)
     for (size_t sent = 0; sent < LATE; sent += sizeof block)
         if (send(p->fd, block, sizeof block, MSG_NOSIGNAL) < 0)
             return NULL;
-    return recv(p->fd, last, sizeof last, MSG_WAITALL) == 5 && memcmp(last, "enough", 5) == 0 ? p
-                                                                                             : NULL;
+    return recv(p->fd, last, sizeof last, MSG_WAITALL) == 5 && memcmp(last, "enough", 5) == 0
+               ? p
+               : NULL;
 }
 
 TEST(conn_tcp, one_that_lingers_reads_on_so_that_its_last_bytes_arrive)

@@ -237,8 +237,8 @@ TEST(listener, it_logs_refusals_once_a_second_at_most)
     };
     struct accepted a = {.count = 0};
     int clients[CLIENTS], warnings = 0;
-    weir_log_opts log = {.sink = count_warnings, .sink_user = &warnings,
-                         .level = WEIR_LOG_LEVEL_INFO};
+    weir_log_opts log = {
+        .sink = count_warnings, .sink_user = &warnings, .level = WEIR_LOG_LEVEL_INFO};
     assert_ok(weir_log_start(&log));
     weir_loop *loop = new_loop();
     weir_listener *listener = listen_on(loop, "127.0.0.1:0", &a);

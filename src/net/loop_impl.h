@@ -31,7 +31,7 @@ struct weir_loop {
     int ready_count;
     weir__ready ready[WEIR__READY_MAX];
     weir_timers timers;
-    weir_list posted_timers;     /* see loop_timers.c */
+    weir_list posted_timers; /* see loop_timers.c */
     weir_list conns;
     void (*end_conns)(weir_loop *loop); /* conn.c\'s; NULL: there never was one */
 

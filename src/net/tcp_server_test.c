@@ -191,8 +191,8 @@ TEST(tcp_server, one_address_cannot_take_more_than_its_share)
     static const weir_tcp_model models[] = {WEIR_TCP_SINGLE, WEIR_TCP_MULTI, WEIR_TCP_REUSEPORT};
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         struct seen s = {0};
-        start(&s, &(weir_tcp_server_opts){
-                      .model = models[i], .loops = LOOPS, .max_per_address = 2});
+        start(&s,
+              &(weir_tcp_server_opts){.model = models[i], .loops = LOOPS, .max_per_address = 2});
         const weir_addr *to = weir_tcp_server_addr(s.server);
         int first = connect_from(1, to), second = connect_from(1, to);
         run_until(s.loop, atomic_load(&s.up) == 2);

@@ -121,8 +121,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send(weir_conn *conn, const void *by
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_message(weir_conn *conn, weir_str message);
 
-/** Moves all of `bytes` (of the loop's pool) to the output, without copying unless few bytes have to
- * wait behind others. Errors as above. */
+/** Moves all of `bytes` (of the loop's pool) to the output, without copying unless few bytes have
+ * to wait behind others. Errors as above. */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_send_buf(weir_conn *conn, weir_buf *bytes);
 
 /** on_flush is wanted at the end of this turn. Gone or closed is fine. */
@@ -137,8 +137,8 @@ WEIR_API void weir_conn_resume(weir_conn *conn);
 WEIR_API void weir_conn_shutdown(weir_conn *conn);
 
 /** Closes both after the output is flushed, within opts.close_us; input that still comes is thrown
- * away. Of the callbacks, on_written, on_high_water and on_low_water may still come; on_down follows,
- * not inside this call. */
+ * away. Of the callbacks, on_written, on_high_water and on_low_water may still come; on_down
+ * follows, not inside this call. */
 WEIR_API void weir_conn_close(weir_conn *conn);
 
 /** Closes now; output that is left is dropped. on_down(why) follows, not inside this call. */

@@ -217,11 +217,10 @@ TEST(log_crash, threads_that_crash_at_the_same_time_write_everything_once)
 
 static void log_for_ever(void *user)
 {
-    atomic_int *ready = user;
     for (int i = 0;; i++) {
         WEIR_LOG_INFO("line %d.", i);
         if (i == MANY)
-            atomic_store(ready, 1);
+            weir_latch_down(user);
     }
 }
 
@@ -250,12 +249,12 @@ TEST(log_crash, while_others_go_on_logging_lines_stay_whole_and_in_order)
         pid_t child = fork();
         if (child == 0) {
             weir_thread *thread;
-            static atomic_int ready;
+            weir_latch ready;
+            weir_latch_init(&ready, 1);
             start(f.file);
             if (weir_thread_start(&thread, "producer", log_for_ever, &ready))
                 _exit(1);
-            while (!atomic_load(&ready))
-                usleep(100);
+            weir_latch_wait(&ready);
             abort();
         }
         assert_int_equal(WTERMSIG(status_of(child)), SIGABRT);

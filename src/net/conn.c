@@ -52,9 +52,16 @@ static void linger_over(weir_timer *timer WEIR_UNUSED, void *user)
     weir__conn_end(user, WEIR_OK);
 }
 
-static void close_over(weir_timer *timer WEIR_UNUSED, void *user)
+/** A peer that takes a little now and then may take its time; what it says does not count. */
+static void check_close(weir_timer *timer, void *user)
 {
-    weir__conn_end(user, WEIR_ETIMEDOUT);
+    weir_conn *conn = user;
+    weir_loop *loop = conn->watcher.loop;
+    int64_t left_us = conn->close_us - weir_time_diff(weir_loop_now(loop), conn->active);
+    if (left_us <= 0)
+        weir__conn_end(conn, WEIR_ETIMEDOUT);
+    else
+        weir_loop_after(loop, timer, left_us, check_close, conn);
 }
 
 void weir__conn_start_linger(weir_conn *conn)
@@ -381,7 +388,8 @@ void weir_conn_close(weir_conn *conn)
         return;
     conn->close_asked = true;
     conn->paused = false;
-    weir_loop_after(conn->watcher.loop, &conn->idle, conn->close_us, close_over, conn);
+    weir__conn_touch(conn);
+    weir_loop_after(conn->watcher.loop, &conn->idle, conn->close_us, check_close, conn);
     weir__conn_expel(conn);
     weir__conn_watch(conn);
     weir__conn_read_on(conn);

@@ -246,6 +246,36 @@ TEST(conn_end, a_peer_that_never_reads_cannot_keep_a_closing_connection)
     close_peer(&p);
 }
 
+TEST(conn_end, one_that_reads_slowly_but_reads_gets_everything)
+{
+    enum {
+        MUCH = 4 << 20,
+        PIECE = 256 << 10
+    };
+    static char scrap[PIECE];
+    struct peer p = {0};
+    size_t got = 0;
+    open_peer(&p, SOCK_STREAM, &peer_ops, &(weir_conn_opts){.close_us = WEIR_SECONDS(1)});
+    for (int i = 0; i < MUCH / (int)sizeof block; i++)
+        assert_ok(weir_conn_send(p.conn, block, sizeof block));
+    weir_conn_close(p.conn);
+    weir_time begin = weir_time_now(), next = begin;
+    while (p.conn) { /* a piece each 80 ms, which takes longer than the limit */
+        assert_ok(weir_loop_run_once(p.loop, 1000));
+        if (weir_time_before(weir_time_now(), next))
+            continue;
+        next = weir_time_add(next, 80000);
+        ssize_t n = recv(p.fd, scrap, sizeof scrap, MSG_DONTWAIT);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    assert_true(weir_time_diff(weir_time_now(), begin) > WEIR_SECONDS(1));
+    assert_err(p.why, WEIR_OK);
+    for (ssize_t n; (n = recv(p.fd, scrap, sizeof scrap, 0)) > 0;)
+        got += (size_t)n;
+    assert_int_equal(got, MUCH);
+    close_peer(&p);
+}
+
 TEST(conn_end, a_loop_that_ends_takes_its_connections_with_it)
 {
     int before = open_fds();

@@ -122,7 +122,8 @@ static void read_some(weir_conn *conn)
 {
     ssize_t n = read_in(conn);
     if (n > 0) {
-        weir__conn_touch(conn);
+        if (!conn->close_asked)
+            weir__conn_touch(conn);
         deliver(conn);
         weir_buf_shrink(&conn->in); /* half a message may wait for long */
         weir__conn_read_on(conn);

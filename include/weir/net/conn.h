@@ -71,7 +71,7 @@ typedef struct weir_conn_opts {
                             it has ended too, for at most so long: unread input would reset the
                             connection and could take our last bytes away; 0: only what is there */
     int64_t close_us;  /**< a connection that closes (weir_conn_close()) is aborted with
-                            WEIR_ETIMEDOUT when the peer has not taken the output after so long; 0:
+                            WEIR_ETIMEDOUT when the peer has taken none of the output for so long; 0:
                             60 s */
     bool throttle;     /**< do not read from a peer while it leaves more than high_water unread */
     bool delay;        /**< leave Nagle's algorithm on (TCP_NODELAY is set otherwise) */

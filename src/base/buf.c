@@ -225,7 +225,9 @@ static weir_err append_to_empty(weir_buf *buf, const char *bytes, size_t len)
 weir_err weir_buf_append(weir_buf *buf, const void *bytes, size_t len)
 {
     size_t room = weir__buf_room(buf);
-    if (len <= room && buf->last) {
+    if (len == 0)
+        return WEIR_OK;
+    if (len <= room) {
         fill(buf->last, bytes, len);
         buf->len += len;
         return WEIR_OK;

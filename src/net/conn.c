@@ -15,7 +15,7 @@ enum {
 };
 
 /* With its slot an idle connection stays under half a kilobyte. */
-_Static_assert(sizeof(weir_conn) <= 448, "idle connections cost memory");
+_Static_assert(sizeof(weir_conn) <= 384, "idle connections cost memory");
 
 /* Opening and ending */
 
@@ -57,7 +57,8 @@ static void check_close(weir_timer *timer, void *user)
 {
     weir_conn *conn = user;
     weir_loop *loop = conn->watcher.loop;
-    int64_t left_us = conn->close_us - weir_time_diff(weir_loop_now(loop), conn->active);
+    int64_t left_us =
+        WEIR_MILLISECONDS(conn->close_ms) - weir_time_diff(weir_loop_now(loop), conn->active);
     if (left_us <= 0)
         weir__conn_end(conn, WEIR_ETIMEDOUT);
     else
@@ -67,7 +68,8 @@ static void check_close(weir_timer *timer, void *user)
 void weir__conn_start_linger(weir_conn *conn)
 {
     conn->lingering = true;
-    weir_loop_after(conn->watcher.loop, &conn->idle, conn->linger_us, linger_over, conn);
+    weir_loop_after(conn->watcher.loop, &conn->idle, WEIR_MILLISECONDS(conn->linger_ms),
+                    linger_over, conn);
 }
 
 static void destroy(weir_conn *conn)
@@ -86,7 +88,6 @@ static void finish(weir_conn *conn)
     if (conn->ops->on_down)
         conn->ops->on_down(conn, conn->why, conn->user);
     weir_list_remove(&conn->node);
-    weir_list_remove(&conn->loop_node);
     weir_loop_undefer(conn->watcher.loop, &conn->turn);
     destroy(conn);
     if (group && group->on_left)
@@ -121,6 +122,13 @@ void weir__conn_end(weir_conn *conn, weir_err why)
     weir_loop_defer(conn->watcher.loop, &conn->turn);
 }
 
+/** Rounded up; 49 days at most. */
+static uint32_t whole_ms(int64_t us)
+{
+    int64_t ms = us > 0 ? (us - 1) / 1000 + 1 : 0;
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
 {
     conn->codec = opts->codec;
@@ -129,8 +137,8 @@ static void apply_opts(weir_conn *conn, const weir_conn_opts *opts)
     conn->high_water = (uint32_t)(high_water < HIGH_WATER_MAX ? high_water : HIGH_WATER_MAX);
     conn->read_max = (uint32_t)(read_max < HIGH_WATER_MAX ? read_max : HIGH_WATER_MAX);
     conn->idle_us = opts->idle_us;
-    conn->linger_us = opts->linger_us;
-    conn->close_us = opts->close_us > 0 ? opts->close_us : WEIR_SECONDS(CLOSE_S);
+    conn->linger_ms = whole_ms(opts->linger_us);
+    conn->close_ms = opts->close_us > 0 ? whole_ms(opts->close_us) : CLOSE_S * 1000;
     conn->throttle = opts->throttle;
 }
 
@@ -185,11 +193,11 @@ static weir_err enter_loop(weir_conn *conn)
     return err;
 }
 
-/** The loop ends with connections in it. */
+/** The loop ends with connections in it that are in no group: a group's owner ends its own. */
 static void end_all(weir_loop *loop)
 {
     weir_list_each (node, next, &loop->conns)
-        weir__conn_end(WEIR_CONTAINER_OF(node, weir_conn, loop_node), WEIR_ECANCELED);
+        weir__conn_end(WEIR_CONTAINER_OF(node, weir_conn, node), WEIR_ECANCELED);
 }
 
 weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const weir_addr *peer,
@@ -214,10 +222,8 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
     }
     set_options(conn, opts);
     conn->group = group;
-    if (group)
-        weir_list_append(&group->conns, &conn->node);
     loop->end_conns = end_all;
-    weir_list_append(&loop->conns, &conn->loop_node);
+    weir_list_append(group ? &group->conns : &loop->conns, &conn->node);
     conn->active = weir_time_now();
     if (conn->idle_us > 0)
         weir_loop_after(loop, &conn->idle, conn->idle_us, check_idle, conn);
@@ -389,7 +395,8 @@ void weir_conn_close(weir_conn *conn)
     conn->close_asked = true;
     conn->paused = false;
     weir__conn_touch(conn);
-    weir_loop_after(conn->watcher.loop, &conn->idle, conn->close_us, check_close, conn);
+    weir_loop_after(conn->watcher.loop, &conn->idle, WEIR_MILLISECONDS(conn->close_ms), check_close,
+                    conn);
     weir__conn_expel(conn);
     weir__conn_watch(conn);
     weir__conn_read_on(conn);

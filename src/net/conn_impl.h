@@ -59,13 +59,12 @@ struct weir_conn {
 
     weir_codec_state found; /* how far `in` was looked at */
     weir_timer idle;
-    weir_list node;          /* in the group */
+    weir_list node;          /* in the group, or the loop */
     weir__conn_group *group; /* NULL: none */
     weir_conn_id id;
     int64_t idle_us;
-    int64_t linger_us;
-    int64_t close_us;
-    weir_list loop_node;      /* in the loop */
+    uint32_t linger_ms;
+    uint32_t close_ms;
     struct sockaddr_in6 peer; /* or a sockaddr_in; a unix socket's is asked of the kernel */
 };
 

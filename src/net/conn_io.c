@@ -245,7 +245,7 @@ static void close_gently(weir_conn *conn)
     if (!conn->write_ended)
         (void)shutdown(conn->watcher.fd, SHUT_WR);
     conn->write_ended = true;
-    if (discard_input(conn) || conn->linger_us <= 0)
+    if (discard_input(conn) || conn->linger_ms == 0)
         weir__conn_end(conn, WEIR_OK);
     else
         weir__conn_start_linger(conn);

@@ -95,7 +95,7 @@ static inline void weir__conn_watch(weir_conn *conn)
 {
     unsigned events =
         (weir__conn_reads(conn) ? WEIR_READABLE : 0u) | (conn->blocked ? WEIR_WRITABLE : 0u);
-    if (events != conn->watcher.events)
+    if (events != conn->watcher.events && !conn->watcher.edge) /* an edge says everything anyway */
         weir__conn_rewatch(conn, events);
 }
 /** Reads on where an edge-triggered poller says nothing again. */

@@ -19,7 +19,7 @@ static weir_err socket_error(void)
 
 void weir__conn_rewatch(weir_conn *conn, unsigned events)
 {
-    if (conn->ended || conn->watcher.edge) /* an edge-triggered one watches for everything always */
+    if (conn->ended)
         return;
     weir_err err = weir_watcher_want(&conn->watcher, events);
     if (err)

@@ -33,7 +33,7 @@ static void wake(weir_loop *loop)
 static weir_err new_poller(weir__poller **out, weir_poller_kind kind)
 {
     return kind == WEIR_POLLER_POLL ? weir__poller_poll(out)
-                                    : weir__poller_epoll(out, kind == WEIR_POLLER_EPOLL_EDGE);
+                                    : weir__poller_epoll(out, kind == WEIR_POLLER_EPOLL);
 }
 
 /** The poller and the descriptor by which other threads wake it. */

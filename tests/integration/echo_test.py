@@ -66,7 +66,7 @@ class Bytes(unittest.TestCase):
     def test_raw_bytes_come_back(self):
         kinds = [["--model", name] for name in ("multi", "single", "pool", "reuseport", "prefork")]
         kinds += [["--handoff", name] for name in ("least", "address")]
-        kinds += [["--poller", "poll"], ["--trigger", "edge"]]
+        kinds += [["--poller", "poll"], ["--trigger", "level"], ["--poller", "poll", "--trigger", "level"]]
         for kind in kinds:
             with self.subTest(kind=kind), Server(*kind) as server:
                 with server.connect() as sock:
@@ -247,7 +247,7 @@ class CommandLine(unittest.TestCase):
         for options in (["--nonsense"], ["--threads"], ["--threads", "0"], ["--threads=x"],
                         ["--threads", "99999999999999999999"], ["--listen", "here"], ["word"],
                         ["-x"], ["--codec=fixed:0"], ["--codec", "x"], ["--model", "x"],
-                        ["--idle-timeout", "-1"], ["--idle-timeout=1y"]):
+                        ["--poller", "poll", "--trigger", "edge"], ["--idle-timeout", "-1"], ["--idle-timeout=1y"]):
             with self.subTest(options=options):
                 self.check_refused(run(*options), 2)
 

@@ -18,9 +18,9 @@ WAYS = [
     ["--model", "single"],
     ["--model", "pool"],
     ["--model", "multi"],
-    ["--model", "multi", "--trigger", "edge", "--handoff", "least"],
+    ["--model", "multi", "--trigger", "level", "--handoff", "least"],
     ["--model", "multi", "--poller", "poll", "--handoff", "address"],
-    ["--model", "reuseport", "--trigger", "edge"],
+    ["--model", "reuseport", "--trigger", "level"],
     ["--model", "prefork"],
 ]
 

@@ -14,7 +14,7 @@ static inline weir_poller_kind test_poller(void)
 {
     const char *name = getenv("WEIR_TEST_POLLER");
     return !name || strcmp(name, "epoll") == 0 ? WEIR_POLLER_EPOLL
-           : strcmp(name, "edge") == 0         ? WEIR_POLLER_EPOLL_EDGE
+           : strcmp(name, "level") == 0        ? WEIR_POLLER_EPOLL_LEVEL
                                                : WEIR_POLLER_POLL;
 }
 

@@ -26,7 +26,7 @@ static const struct choice handoffs[] = {{"round-robin", WEIR_HANDOFF_ROUND_ROBI
 static const struct choice pollers[] = {
     {"epoll", WEIR_POLLER_EPOLL}, {"poll", WEIR_POLLER_POLL}, {NULL, 0}};
 static const struct choice triggers[] = {
-    {"level", WEIR_POLLER_EPOLL}, {"edge", WEIR_POLLER_EPOLL_EDGE}, {NULL, 0}};
+    {"level", WEIR_POLLER_EPOLL_LEVEL}, {"edge", WEIR_POLLER_EPOLL}, {NULL, 0}};
 
 struct settings {
     const char *listen, *poller, *trigger, *model, *handoff, *codec, *log;
@@ -48,8 +48,10 @@ static int choose(const struct program *program, const char *option, const char 
 static weir_poller_kind choose_poller(const struct program *program, const struct settings *s)
 {
     int poller = choose(program, "poller", s->poller, pollers);
+    if (!s->trigger)
+        return (weir_poller_kind)poller;
     int trigger = choose(program, "trigger", s->trigger, triggers);
-    if (poller == WEIR_POLLER_POLL && trigger == WEIR_POLLER_EPOLL_EDGE)
+    if (poller == WEIR_POLLER_POLL && trigger == WEIR_POLLER_EPOLL)
         usage_error(program, "--trigger edge needs --poller epoll: poll(2) is level-triggered");
     return (weir_poller_kind)(poller == WEIR_POLLER_POLL ? poller : trigger);
 }
@@ -123,7 +125,6 @@ int main(int argc, char **argv)
 {
     struct settings s = {.listen = "127.0.0.1:8000",
                          .poller = "epoll",
-                         .trigger = "level",
                          .model = "multi",
                          .handoff = "round-robin",
                          .codec = "raw",
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
         {"codec", "NAME", "raw (default), line, length, json or fixed:N", OPTION_TEXT, &s.codec, 0,
          0},
         {"poller", "NAME", "epoll (default) or poll", OPTION_TEXT, &s.poller, 0, 0},
-        {"trigger", "NAME", "of epoll: level (default) or edge", OPTION_TEXT, &s.trigger, 0, 0},
+        {"trigger", "NAME", "of epoll: edge (default) or level", OPTION_TEXT, &s.trigger, 0, 0},
         {"max-connections", "N", "more are closed at once; 0 (default): no limit", OPTION_NUMBER,
          &s.max_connections, 0, INT32_MAX},
         {"max-per-address", "N", "of one client address; 0 (default): no limit", OPTION_NUMBER,

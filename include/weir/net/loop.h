@@ -17,10 +17,10 @@ typedef struct weir_loop weir_loop;
 /** How a loop waits for descriptors. What a program sees is the same with each;
  * docs/decisions/0007-pollers.md has the figures. */
 typedef enum weir_poller_kind {
-    WEIR_POLLER_EPOLL,      /**< epoll, level-triggered */
-    WEIR_POLLER_EPOLL_EDGE, /**< epoll; connections are edge-triggered: blocked output costs no
-                                 system call to be watched */
-    WEIR_POLLER_POLL        /**< poll(2): each turn costs as much as there are descriptors */
+    WEIR_POLLER_EPOLL,       /**< epoll; connections are edge-triggered, which saves the kernel a
+                                  look at each of them in each turn */
+    WEIR_POLLER_EPOLL_LEVEL, /**< epoll, level-triggered */
+    WEIR_POLLER_POLL         /**< poll(2): each turn costs as much as there are descriptors */
 } weir_poller_kind;
 
 /** A zeroed field means the default written beside it. */

@@ -84,7 +84,9 @@ static void destroy(weir_conn *conn)
 static void finish(weir_conn *conn)
 {
     weir__conn_group *group = conn->group;
-    weir_addr peer = weir_conn_peer(conn);
+    weir_addr peer = {.len = 0};
+    if (group) /* of a unix socket it is a system call */
+        peer = weir_conn_peer(conn);
     if (conn->ops->on_down)
         conn->ops->on_down(conn, conn->why, conn->user);
     weir_list_remove(&conn->node);

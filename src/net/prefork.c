@@ -48,6 +48,7 @@ struct weir_prefork {
     void *user;
     sigset_t set, earlier;
     bool stopping;
+    bool terminating;   /* it was told to stop, not to leave */
     atomic_bool *ready; /* shared with the workers, a place for each child */
     unsigned slot_count, child_count;
     slot *slots;
@@ -236,9 +237,10 @@ static void close_sockets(weir_prefork *master)
 static void stop(weir_prefork *master, int signal_number)
 {
     int64_t grace_us = signal_number == SIGQUIT ? master->opts.leave_us
-                       : master->stopping       ? WEIR_SECONDS(LAST_GRACE_S)
+                       : master->terminating    ? WEIR_SECONDS(LAST_GRACE_S)
                                                 : master->opts.grace_us;
     master->stopping = true;
+    master->terminating |= signal_number != SIGQUIT;
     close_sockets(master);
     for (unsigned i = 0; i < master->slot_count; i++)
         master->slots[i].restart_at = weir_time_never();

@@ -251,7 +251,8 @@ TEST(tcp_server, leaving_can_be_cut_short_twice)
     start(&s, &(weir_tcp_server_opts){.loops = 2});
     int never_reads = connect_to(weir_tcp_server_addr(s.server));
     run_until(s.loop, atomic_load(&s.up) == 1);
-    weir_tcp_server_leave(s.server, WEIR_SECONDS(1000), note_stopped, &s);
+    for (int i = 0; i < 3; i++)
+        weir_tcp_server_leave(s.server, WEIR_SECONDS(1000), note_stopped, &s);
     weir_tcp_server_stop(s.server, WEIR_SECONDS(1000), NULL, NULL);
     assert_ok(weir_loop_run_once(s.loop, 0));
     assert_false(s.stopped);

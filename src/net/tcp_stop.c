@@ -142,7 +142,9 @@ void weir_tcp_server_stop(weir_tcp_server *server, int64_t grace_us, void (*done
 void weir_tcp_server_leave(weir_tcp_server *server, int64_t grace_us, void (*done)(void *user),
                            void *user)
 {
-    if (!server->stopping)
-        atomic_store(&server->leaving, true);
+    weir_loop_assert(server->loop);
+    if (server->stopping) /* stops may follow each other, a second leave is none */
+        return;
+    atomic_store(&server->leaving, true);
     begin(server, grace_us, done, user);
 }

@@ -105,7 +105,8 @@ WEIR_API void weir_tcp_server_stop(weir_tcp_server *server, int64_t grace_us,
 
 /**
  * The same, but open connections go on until they end by themselves, and only those that are left
- * after `grace_us` are aborted with WEIR_ETIMEDOUT. weir_tcp_server_stop() may follow.
+ * after `grace_us` are aborted with WEIR_ETIMEDOUT. weir_tcp_server_stop() may
+ * follow; a second leave does nothing.
  * @thread the accepting loop's
  */
 WEIR_API void weir_tcp_server_leave(weir_tcp_server *server, int64_t grace_us,

@@ -411,6 +411,16 @@ const weir_metadata *weir_grpc_call_metadata(const weir_grpc_call *call)
     return &call->metadata;
 }
 
+weir_metadata *weir_grpc_call_edit_metadata(weir_grpc_call *call)
+{
+    return &call->metadata;
+}
+
+bool weir_grpc_call_has_ended(const weir_grpc_call *call)
+{
+    return call->out_ended || call->reset;
+}
+
 const weir_metadata *weir_grpc_call_trailers(const weir_grpc_call *call)
 {
     return &call->last;

@@ -72,6 +72,17 @@ weir_err weir_metadata_add(weir_metadata *metadata, weir_arena *arena, weir_str 
     return weir__metadata_push(metadata, arena, own_key, own_value);
 }
 
+size_t weir_metadata_remove(weir_metadata *metadata, weir_str key)
+{
+    size_t kept = 0, before = metadata->len;
+    for (size_t i = 0; i < before; i++) {
+        if (!weir_str_eq(metadata->items[i].key, key))
+            metadata->items[kept++] = metadata->items[i];
+    }
+    metadata->len = kept;
+    return before - kept;
+}
+
 const weir_str *weir_metadata_get(const weir_metadata *metadata, weir_str key)
 {
     for (size_t i = 0; i < metadata->len; i++) {

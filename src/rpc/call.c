@@ -1,5 +1,6 @@
 /* The public face of a call inside its loop. */
 #include "call_impl.h"
+#include "intercept.h"
 
 static const char call_kind;
 
@@ -79,6 +80,16 @@ const weir_metadata *weir_call_trailers(const weir_call *call)
     return call->wire ? weir_grpc_call_trailers(call->wire) : &no_metadata;
 }
 
+weir_str weir_call_identity(const weir_call *call)
+{
+    return call->identity.ptr ? call->identity : WEIR_STR("");
+}
+
+void weir_call_set_identity(weir_call *call, weir_str identity)
+{
+    call->identity = identity;
+}
+
 weir_time weir_call_deadline(const weir_call *call)
 {
     return call->deadline;
@@ -100,17 +111,17 @@ weir_str weir_call_authority(const weir_call *call)
 
 weir_err weir_call_add_header(weir_call *call, weir_str key, weir_str value)
 {
-    return call->wire ? weir_grpc_add_header(call->wire, key, value) : WEIR_ESTATE;
+    return call->ops->add_header(call, key, value);
 }
 
 weir_err weir_call_add_trailer(weir_call *call, weir_str key, weir_str value)
 {
-    return call->wire ? weir_grpc_add_trailer(call->wire, key, value) : WEIR_ESTATE;
+    return call->ops->is_server ? weir_grpc_add_trailer(call->wire, key, value) : WEIR_ESTATE;
 }
 
 weir_err weir_call_send_headers(weir_call *call)
 {
-    if (!call->wire)
+    if (!call->ops->is_server)
         return WEIR_ESTATE;
     weir__link_wake(call->link);
     return weir_grpc_send_headers(call->wire);
@@ -121,10 +132,9 @@ size_t weir_call_unsent(const weir_call *call)
     return call->wire ? weir_grpc_call_unsent(call->wire) : 0;
 }
 
-weir_err weir_call_send(weir_call *call, const void *message)
+/** Behind the interceptors. */
+static weir_err send_message(weir_call *call, const void *message)
 {
-    if (!call->wire)
-        return call->ops->wait_writable(call);
     size_t size = weir_message_size(call->sends, message);
     uint8_t *room = NULL;
     weir_err err = weir_grpc_send_begin(call->wire, size, &room);
@@ -140,9 +150,59 @@ weir_err weir_call_send(weir_call *call, const void *message)
     return WEIR_OK;
 }
 
+weir_err weir_call_send(weir_call *call, const void *message)
+{
+    if (!call->wire)
+        return call->ops->wait_writable(call);
+    if (!weir__call_sees_sending(call))
+        return send_message(call, message);
+    if (!weir_grpc_is_writable(call->wire)) /* they see a message once */
+        return WEIR_EAGAIN;
+    message = weir__intercept_sending(call, message);
+    return message ? send_message(call, message) : WEIR_OK;
+}
+
 static void release_payload(void *user)
 {
     weir_payload_unref(user);
+}
+
+/** What the interceptors make of a message that is encoded already. */
+static weir_err send_intercepted(weir_call *call, weir_str framed, weir_buf_release_fn release,
+                                 void *user)
+{
+    weir_payload *other = NULL;
+    bool dropped = false;
+    weir_err err = weir__intercept_payload(call, framed, &other, &dropped);
+    if (!err && !other && !dropped)
+        return weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
+                                     user);
+    if (!err && other) {
+        framed = weir__payload_framed(other);
+        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len,
+                                    release_payload, other);
+        if (err)
+            weir_payload_unref(other);
+    }
+    if (!err)
+        release(user);
+    return err;
+}
+
+weir_err weir__call_send_framed(weir_call *call, weir_str framed, weir_buf_release_fn release,
+                                void *user)
+{
+    weir_err err;
+    if (weir__call_sees_sending(call))
+        err = send_intercepted(call, framed, release, user);
+    else
+        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
+                                    user);
+    if (err)
+        release(user);
+    else
+        weir__link_wake(call->link);
+    return err;
 }
 
 weir_err weir_call_send_payload(weir_call *call, weir_payload *payload)
@@ -153,14 +213,8 @@ weir_err weir_call_send_payload(weir_call *call, weir_payload *payload)
         return call->ops->wait_writable(call);
     if (!weir_grpc_is_writable(call->wire))
         return WEIR_EAGAIN;
-    weir_str framed = weir__payload_framed(payload);
-    weir_err err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len,
-                                         release_payload, weir_payload_ref(payload));
-    if (err)
-        weir_payload_unref(payload);
-    else
-        weir__link_wake(call->link);
-    return err;
+    return weir__call_send_framed(call, weir__payload_framed(payload), release_payload,
+                                  weir_payload_ref(payload));
 }
 
 weir_err weir_call_reply(weir_call *call, const void *message)
@@ -185,10 +239,7 @@ weir_err weir_call_fail(weir_call *call, weir_status_code code, const char *fmt,
 
 weir_err weir_call_finish_status(weir_call *call, const weir_status *status)
 {
-    if (!call->wire)
-        return WEIR_ESTATE;
-    weir__link_wake(call->link);
-    return weir_grpc_finish(call->wire, status);
+    return call->ops->finish(call, status);
 }
 
 weir_err weir_call_half_close(weir_call *call)

@@ -11,6 +11,8 @@
 
 #include "link.h"
 
+typedef struct weir__chain weir__chain;
+
 /** What the two ends do differently with the engine's events. */
 typedef struct weir__call_ops {
     void (*headers)(weir_call *call);
@@ -19,6 +21,16 @@ typedef struct weir__call_ops {
     void (*writable)(weir_call *call);
     /** The engine's call is gone when it returns. */
     void (*close)(weir_call *call, const weir_status *status);
+
+    weir_err (*add_header)(weir_call *call, weir_str key, weir_str value);
+    weir_metadata *(*edit_metadata)(weir_call *call);
+    /** The call's owner ends it with a status. */
+    weir_err (*finish)(weir_call *call, const weir_status *status);
+    /** Whether it will come to nothing more: the owner has ended it, or the other end has. */
+    bool (*has_ended)(weir_call *call);
+    /** What was held goes on. */
+    void (*proceed)(weir_call *call);
+    bool is_server;
 
     /* While there is no connection yet, which only a client's call knows. */
 
@@ -42,6 +54,12 @@ struct weir_call {
     weir_time deadline;
     weir_arena *arena;
     void *data;
+    weir_str identity;        /* what an interceptor has found out about the client */
+    const weir__chain *chain; /* interceptors; NULL: none */
+    uint8_t *chain_state;     /* their memory of this call */
+    size_t chain_opened;      /* so many know the call */
+    bool opening;             /* inside one's `open` */
+    bool held;
 };
 
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
@@ -53,6 +71,11 @@ void weir__call_unregister(weir_call *call);
  * that. @return false: ended */
 bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsigned flags,
                        void **out);
+
+/** Queues an encoded message, which the interceptors see. `release(user)` comes once, whatever is
+ * returned. Errors as weir_grpc_send_framed(). */
+weir_err weir__call_send_framed(weir_call *call, weir_str framed, weir_buf_release_fn release,
+                                void *user);
 
 /** Delivery goes on, from another thread. */
 weir_err weir__call_resume_post(weir_call_id id);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "call_impl.h"
+#include "intercept.h"
 
 typedef enum post_kind {
     POST_SEND,
@@ -10,7 +11,8 @@ typedef enum post_kind {
     POST_FINISH,
     POST_HALF_CLOSE,
     POST_CANCEL,
-    POST_RESUME
+    POST_RESUME,
+    POST_PROCEED
 } post_kind;
 
 typedef struct post {
@@ -50,17 +52,12 @@ static void sent(void *user)
 static void run_send(weir_call *call, post *p)
 {
     weir_str framed = weir__payload_framed(p->payload);
-    weir_err err;
     if (weir__payload_type(p->payload) != call->sends)
-        err = WEIR_EINVAL;
-    else if (call->wire)
-        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, sent, p);
-    else
-        err = call->ops->send_early(call, framed, sent, p);
-    if (err)
         sent(p);
-    if (call->link)
-        weir__link_wake(call->link);
+    else if (call->wire)
+        weir__call_send_framed(call, framed, sent, p);
+    else if (call->ops->send_early(call, framed, sent, p))
+        sent(p);
 }
 
 /** Everything but sending; errors mean that the call has ended meanwhile. */
@@ -78,6 +75,12 @@ static void run_other(weir_call *call, const post *p)
         break;
     case POST_RESUME:
         weir_call_resume(call);
+        break;
+    case POST_PROCEED:
+        if (call->held) {
+            call->held = false;
+            call->ops->proceed(call);
+        }
         break;
     case POST_SEND:
     case POST_REPLY:
@@ -184,6 +187,11 @@ weir_err weir_call_half_close_post(weir_call_id id)
 weir_err weir_call_cancel_post(weir_call_id id)
 {
     return post_plain(id, POST_CANCEL);
+}
+
+weir_err weir_call_proceed_post(weir_call_id id)
+{
+    return post_plain(id, POST_PROCEED);
 }
 
 weir_err weir__call_resume_post(weir_call_id id)

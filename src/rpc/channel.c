@@ -189,7 +189,7 @@ void weir__channel_place(weir_channel *channel, weir__client_call *cc)
 
 void weir__channel_forget(weir_channel *channel, weir__client_call *cc)
 {
-    if (!cc->call.wire && weir_list_linked(&cc->node))
+    if (!cc->call.wire && !cc->call.held && weir_list_linked(&cc->node))
         channel->waiting_count--;
     weir_list_remove(&cc->node);
 }
@@ -239,7 +239,13 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
         channel->grpc.send_high_water = DEFAULT_HIGH_WATER;
     weir_list_init(&channel->links);
     weir_list_init(&channel->waiting);
+    weir_list_init(&channel->held);
     weir_list_init(&channel->running);
+    for (size_t i = 0; i < channel->opts.interceptor_count; i++) {
+        const weir_interceptor_use *use = &channel->opts.interceptors[i];
+        if (weir__chain_add(&channel->chain, use->interceptor, use->user))
+            break;
+    }
 }
 
 static weir_err open_loop(weir_channel *channel)
@@ -300,6 +306,10 @@ static void on_close(weir_task *task, weir_err err WEIR_UNUSED)
     channel->closing = true;
     weir_connector_stop(channel->connector);
     weir_list_each (node, next, &channel->waiting) {
+        weir__client_call_end(WEIR_CONTAINER_OF(node, weir__client_call, node),
+                              WEIR_STATUS_CANCELLED, "the channel is closed");
+    }
+    weir_list_each (node, next, &channel->held) {
         weir__client_call_end(WEIR_CONTAINER_OF(node, weir__client_call, node),
                               WEIR_STATUS_CANCELLED, "the channel is closed");
     }

@@ -10,11 +10,13 @@
 #include <weir/rpc/channel.h>
 
 #include "call_impl.h"
+#include "intercept.h"
 
 struct weir_channel {
     weir_channel_opts opts;   /* constant */
     weir_loop *loop;          /* constant */
     weir_loop_thread *thread; /* its own, or NULL; constant */
+    weir__chain chain;        /* of interceptors, outermost first; constant */
     weir_grpc_opts grpc;
     char *authority;  /* constant */
     char *user_agent; /* constant */
@@ -30,6 +32,7 @@ struct weir_channel {
     weir_list links;    /* every connection, also those that only finish */
     weir_list waiting;
     size_t waiting_count;
+    weir_list held;    /* calls that an interceptor holds */
     weir_list running; /* calls that have a connection */
     weir_task close;
     weir_latch closed; /* nothing is left in the thread's loop */
@@ -59,7 +62,8 @@ typedef struct weir__client_call {
     weir_list node; /* waiting or running */
     weir_task start;
     weir_timer expiry;    /* while it waits */
-    weir_deferred cancel; /* the same */
+    weir_deferred cancel; /* the same: `early` is its end */
+    weir_status early;
     weir_arena arena;
     weir_metadata metadata;
     const weir__client_ops *ops;
@@ -72,7 +76,7 @@ typedef struct weir__client_call {
     bool wants_writable; /* WEIR_EAGAIN was said while waiting */
     bool wait_for_ready;
     bool expect_one;
-    bool cancelled; /* before it had a connection */
+    bool cancelled; /* or ended by an interceptor, before it had a connection */
 } weir__client_call;
 
 /**

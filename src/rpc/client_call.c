@@ -16,8 +16,7 @@ static void free_call(weir__client_call *cc)
     while (cc->early_first) {
         weir__early *early = cc->early_first;
         cc->early_first = early->next;
-        if (early->release)
-            early->release(early->user);
+        early->release(early->user);
     }
     weir_arena_fini(&cc->arena);
     free(cc);
@@ -28,7 +27,12 @@ static void end_call(weir__client_call *cc, const weir_status *status)
 {
     weir_loop_cancel(cc->call.loop, &cc->expiry);
     weir__channel_forget(cc->channel, cc);
-    cc->ops->closed(&cc->call, status, cc->user);
+    weir_status said = *status;
+    if (cc->call.chain) {
+        weir__intercept_finish(&cc->call, &said);
+        weir__intercept_closed(&cc->call, &said);
+    }
+    cc->ops->closed(&cc->call, &said, cc->user);
     weir__call_unregister(&cc->call);
     free_call(cc);
 }
@@ -42,12 +46,42 @@ void weir__client_call_end(weir__client_call *cc, weir_status_code code, const c
 
 static void on_headers(weir_call *call)
 {
+    if (call->chain)
+        weir__intercept_headers(call);
     of(call)->ops->headers(call, of(call)->user);
+}
+
+/** Decodes for the interceptors; what they replace is encoded again. */
+static void show_message(weir_call *call, weir_str bytes)
+{
+    weir__client_call *cc = of(call);
+    weir_arena *scratch = &call->link->scratch;
+    weir_payload *other = NULL;
+    void *message;
+    if (!weir__call_decode(call, bytes, scratch, 0, &message))
+        return;
+    const void *shown = weir__intercept_received(call, message);
+    if (shown && shown != message) {
+        if (weir_payload_new(&other, call->receives, shown))
+            return weir_call_cancel(call);
+        bytes = weir_payload_bytes(other);
+        if (cc->expect_one)
+            bytes = weir_arena_copy(call->arena, bytes);
+    }
+    weir_arena_reset(scratch);
+    if (shown)
+        cc->ops->message(call, bytes, cc->user);
+    else if (cc->expect_one)
+        weir_call_fail(call, WEIR_STATUS_INTERNAL, "an interceptor dropped the reply");
+    weir_payload_unref(other);
 }
 
 static void on_message(weir_call *call, weir_str bytes)
 {
-    of(call)->ops->message(call, bytes, of(call)->user);
+    if (weir__call_sees_received(call))
+        show_message(call, bytes);
+    else
+        of(call)->ops->message(call, bytes, of(call)->user);
 }
 
 static void on_writable(weir_call *call)
@@ -95,19 +129,70 @@ static weir_err half_close_early(weir_call *call)
 static void on_cancelled(weir_deferred *work)
 {
     weir__client_call *cc = WEIR_CONTAINER_OF(work, weir__client_call, cancel);
-    weir__client_call_end(cc, WEIR_STATUS_CANCELLED, "cancelled");
+    end_call(cc, &cc->early);
 }
 
 /** The end comes with the end of the turn, not inside the user's own call. */
-static void cancel_early(weir_call *call)
+static void end_early(weir__client_call *cc, const weir_status *status)
 {
-    weir__client_call *cc = of(call);
     if (cc->cancelled)
         return;
     cc->cancelled = true;
+    cc->early = (weir_status){status->code, weir_arena_copy(&cc->arena, status->message),
+                              weir_arena_copy(&cc->arena, status->details)};
     weir__channel_forget(cc->channel, cc);
     cc->cancel.fn = on_cancelled;
-    weir_loop_defer(call->loop, &cc->cancel);
+    weir_loop_defer(cc->call.loop, &cc->cancel);
+}
+
+static void cancel_early(weir_call *call)
+{
+    end_early(of(call), &(weir_status){WEIR_STATUS_CANCELLED, WEIR_STR("cancelled"), {0}});
+}
+
+static bool has_ended(weir_call *call)
+{
+    return of(call)->cancelled;
+}
+
+/** The caller, or an interceptor, ends it as if the server had. */
+static weir_err finish(weir_call *call, const weir_status *status)
+{
+    if (status->code == WEIR_STATUS_OK)
+        return WEIR_EINVAL;
+    if (!call->wire) {
+        end_early(of(call), status);
+        return WEIR_OK;
+    }
+    weir_grpc_end_call(call->wire, status->code, weir_status_text(status));
+    weir__link_wake(call->link);
+    return WEIR_OK;
+}
+
+static weir_err add_header(weir_call *call, weir_str key, weir_str value)
+{
+    weir__client_call *cc = of(call);
+    if (call->wire || cc->cancelled)
+        return WEIR_ESTATE;
+    return weir_metadata_add(&cc->metadata, &cc->arena, key, value);
+}
+
+static weir_metadata *edit_metadata(weir_call *call)
+{
+    return call->wire ? weir_grpc_call_edit_metadata(call->wire) : &of(call)->metadata;
+}
+
+/** The interceptors have let it through. */
+static void proceed(weir_call *call)
+{
+    weir__client_call *cc = of(call);
+    weir_list_remove(&cc->node);
+    if (cc->cancelled)
+        return;
+    if (weir__intercept_open(call))
+        weir__channel_place(cc->channel, cc);
+    else if (call->held)
+        weir_list_append(&cc->channel->held, &cc->node);
 }
 
 static weir_err send_early(weir_call *call, weir_str framed, weir_buf_release_fn release,
@@ -134,6 +219,11 @@ static const weir__call_ops client_call_ops = {
     .half_close = no_half_close,
     .writable = on_writable,
     .close = on_close,
+    .add_header = add_header,
+    .edit_metadata = edit_metadata,
+    .finish = finish,
+    .has_ended = has_ended,
+    .proceed = proceed,
     .wait_writable = wait_writable,
     .half_close_early = half_close_early,
     .cancel_early = cancel_early,
@@ -203,6 +293,7 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
     cc->call.sends = method->request;
     cc->call.receives = method->reply;
     cc->call.arena = &cc->arena;
+    cc->call.chain = channel->chain.count ? &channel->chain : NULL;
     cc->call.deadline = deadline_of(channel, opts);
     weir_err err = copy_metadata(cc, opts ? opts->metadata : NULL);
     if (!err && request)
@@ -241,7 +332,7 @@ static void start(weir_task *task, weir_err err)
     if (cc->call.deadline.us != WEIR_TIME_NEVER_US)
         weir_timers_add(weir_loop_timers(cc->call.loop), &cc->expiry, cc->call.deadline, on_expiry,
                         NULL);
-    weir__channel_place(cc->channel, cc);
+    proceed(&cc->call);
 }
 
 void weir__client_call_go(weir__client_call *cc)
@@ -255,11 +346,9 @@ static void send_all_early(weir__client_call *cc)
     while (cc->early_first) {
         weir__early *early = cc->early_first;
         cc->early_first = early->next;
-        weir_err err = weir_grpc_send_framed(cc->call.wire, (const uint8_t *)early->framed.ptr,
-                                             early->framed.len, early->release, early->user);
+        weir_err err =
+            weir__call_send_framed(&cc->call, early->framed, early->release, early->user);
         if (err) {
-            if (early->release)
-                early->release(early->user);
             weir_grpc_end_call(cc->call.wire, (weir_status_code)weir_err_status(err),
                                weir_err_text(err));
         }

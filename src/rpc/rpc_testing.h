@@ -150,7 +150,17 @@ static void test_server_do_start(weir_task *task, weir_err err)
     weir_latch_down(&ts->done);
 }
 
-static inline void test_server_open_at(test_server *ts, const char *addr,
+/** Starts what has been set up. */
+static inline void test_server_go(test_server *ts)
+{
+    assert_ok(weir_loop_thread_start(&ts->thread, &(weir_loop_opts){.poller = test_poller()}));
+    weir_latch_init(&ts->done, 1);
+    weir_loop_post(weir_loop_thread_loop(ts->thread), &ts->task, test_server_do_start);
+    weir_latch_wait(&ts->done);
+    weir_latch_fini(&ts->done);
+}
+
+static inline void test_server_prepare(test_server *ts, const char *addr,
                                        const test_handler *methods, void *user,
                                        const weir_server_opts *opts)
 {
@@ -160,17 +170,32 @@ static inline void test_server_open_at(test_server *ts, const char *addr,
     strcpy(ts->addr, addr);
     assert_non_null(ts->server);
     assert_ok(weir_server_add(ts->server, &test_service, test_handlers, methods, user));
-    assert_ok(weir_loop_thread_start(&ts->thread, &(weir_loop_opts){.poller = test_poller()}));
-    weir_latch_init(&ts->done, 1);
-    weir_loop_post(weir_loop_thread_loop(ts->thread), &ts->task, test_server_do_start);
-    weir_latch_wait(&ts->done);
-    weir_latch_fini(&ts->done);
+}
+
+static inline void test_server_open_at(test_server *ts, const char *addr,
+                                       const test_handler *methods, void *user,
+                                       const weir_server_opts *opts)
+{
+    test_server_prepare(ts, addr, methods, user, opts);
+    test_server_go(ts);
 }
 
 static inline void test_server_open(test_server *ts, const test_handler *methods, void *user,
                                     const weir_server_opts *opts)
 {
     test_server_open_at(ts, "127.0.0.1:0", methods, user, opts);
+}
+
+/** With interceptors, outermost first. */
+static inline void test_server_open_with(test_server *ts, const test_handler *methods, void *user,
+                                         const weir_server_opts *opts,
+                                         const weir_interceptor_use *interceptors, size_t count)
+{
+    test_server_prepare(ts, "127.0.0.1:0", methods, user, opts);
+    for (size_t i = 0; i < count; i++)
+        assert_ok(
+            weir_server_intercept(ts->server, interceptors[i].interceptor, interceptors[i].user));
+    test_server_go(ts);
 }
 
 /** Begins the graceful stop. */

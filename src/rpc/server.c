@@ -75,6 +75,11 @@ weir_err weir_server_add(weir_server *server, const weir_service *service,
     return WEIR_OK;
 }
 
+weir_err weir_server_intercept(weir_server *server, const weir_interceptor *interceptor, void *user)
+{
+    return server->running ? WEIR_ESTATE : weir__chain_add(&server->chain, interceptor, user);
+}
+
 /* Connections. */
 
 static void finish_stop(void *user)

@@ -1,6 +1,7 @@
 /* A call at a server: from the engine's events to the user's handler. */
 #include <stdio.h>
 
+#include "intercept.h"
 #include "server_impl.h"
 
 typedef struct server_call {
@@ -9,6 +10,7 @@ typedef struct server_call {
     const weir__route *route;
     const void *request; /* the one, once it has come */
     bool opened;         /* the handler knows the call */
+    bool half_closed;    /* while it was held */
 } server_call;
 
 static server_call *of(weir_call *call)
@@ -22,18 +24,50 @@ static bool client_streams(const weir_method *method)
            method->kind == WEIR_METHOD_BIDI_STREAMING;
 }
 
+static bool has_ended(weir_call *call)
+{
+    return weir_grpc_call_has_ended(call->wire);
+}
+
+static weir_err add_header(weir_call *call, weir_str key, weir_str value)
+{
+    return weir_grpc_add_header(call->wire, key, value);
+}
+
+static weir_metadata *edit_metadata(weir_call *call)
+{
+    return weir_grpc_call_edit_metadata(call->wire);
+}
+
+static weir_err finish(weir_call *call, const weir_status *status)
+{
+    weir_status said = *status;
+    if (call->chain && !has_ended(call))
+        weir__intercept_finish(call, &said);
+    weir__link_wake(call->link);
+    return weir_grpc_finish(call->wire, &said);
+}
+
+/** @return the message for the handler; NULL: none */
+static const void *read_message(weir_call *call, weir_str bytes, weir_arena *arena)
+{
+    void *message = NULL;
+    if (!weir__call_decode(call, bytes, arena, 0, &message))
+        return NULL;
+    return weir__call_sees_received(call) ? weir__intercept_received(call, message) : message;
+}
+
 static void on_message(weir_call *call, weir_str bytes)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
-    void *message = NULL;
     if (!client_streams(route->method)) {
-        if (weir__call_decode(call, bytes, call->arena, 0, &message))
-            sc->request = message;
+        sc->request = read_message(call, bytes, call->arena);
         return;
     }
     weir_arena *scratch = &call->link->scratch;
-    if (weir__call_decode(call, bytes, scratch, 0, &message))
+    const void *message = read_message(call, bytes, scratch);
+    if (message)
         route->handler->message(call, message, route->served->methods, route->served->user);
     weir_arena_reset(scratch);
 }
@@ -42,12 +76,37 @@ static void on_half_close(weir_call *call)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
-    if (client_streams(route->method)) {
+    if (call->held) {
+        sc->half_closed = true;
+    } else if (client_streams(route->method)) {
         route->handler->half_closed(call, route->served->methods, route->served->user);
-        return;
+    } else if (sc->request) {
+        sc->opened = true;
+        route->handler->open(call, sc->request, route->served->methods, route->served->user);
+    } else {
+        weir_call_fail(call, WEIR_STATUS_INTERNAL, "an interceptor dropped the request");
     }
+}
+
+/** The interceptors have let it through. */
+static void enter(server_call *sc)
+{
+    const weir__route *route = sc->route;
+    if (!client_streams(route->method))
+        return; /* the handler learns of it with its request */
     sc->opened = true;
-    route->handler->open(call, sc->request, route->served->methods, route->served->user);
+    route->handler->open(&sc->call, NULL, route->served->methods, route->served->user);
+}
+
+static void proceed(weir_call *call)
+{
+    server_call *sc = of(call);
+    if (has_ended(call) || !weir__intercept_open(call))
+        return;
+    enter(sc);
+    weir_call_resume(call);
+    if (sc->half_closed)
+        on_half_close(call);
 }
 
 static void on_writable(weir_call *call)
@@ -63,6 +122,8 @@ static void on_close(weir_call *call, const weir_status *status)
     const weir__route *route = sc->route;
     if (sc->opened)
         route->handler->closed(call, status, route->served->methods, route->served->user);
+    if (call->chain)
+        weir__intercept_closed(call, status);
     atomic_fetch_sub_explicit(&sc->server->calls, 1, memory_order_relaxed);
     if (status->code != WEIR_STATUS_OK)
         atomic_fetch_add_explicit(&sc->server->calls_failed, 1, memory_order_relaxed);
@@ -90,6 +151,12 @@ static const weir__call_ops server_call_ops = {
     .half_close = on_half_close,
     .writable = on_writable,
     .close = on_close,
+    .add_header = add_header,
+    .edit_metadata = edit_metadata,
+    .finish = finish,
+    .has_ended = has_ended,
+    .proceed = proceed,
+    .is_server = true,
     .wait_writable = no_connection,
     .half_close_early = no_connection,
     .cancel_early = nothing,
@@ -138,6 +205,7 @@ static weir_err start_call(weir__link *link, weir_grpc_call *wire, const weir__r
     sc->call.receives = route->method->request;
     sc->call.deadline = weir_grpc_call_deadline(wire);
     sc->call.arena = arena;
+    sc->call.chain = server->chain.count ? &server->chain : NULL;
     weir_err err = weir__call_register(&sc->call, (uint32_t)server->grpc.send_high_water);
     if (!err)
         *out = sc;
@@ -161,10 +229,8 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
     weir_grpc_call_set_owner(wire, &sc->call);
     atomic_fetch_add_explicit(&server->calls, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->calls_total, 1, memory_order_relaxed);
-    if (!client_streams(route->method)) {
+    if (!client_streams(route->method))
         weir_grpc_expect_one(wire);
-        return;
-    }
-    sc->opened = true;
-    route->handler->open(&sc->call, NULL, route->served->methods, route->served->user);
+    if (weir__intercept_open(&sc->call))
+        enter(sc);
 }

@@ -11,6 +11,7 @@
 #include <weir/rpc/server.h>
 
 #include "call_impl.h"
+#include "intercept.h"
 
 /** A service that was added. */
 typedef struct weir__served {
@@ -41,6 +42,7 @@ struct weir_server {
     weir_grpc_opts grpc;
     weir_list services;
     weir__routes routes;
+    weir__chain chain; /* of interceptors, outermost first */
     weir_tcp_server *tcp;
     weir_loop *loop; /* accepts */
     weir_addr addr;

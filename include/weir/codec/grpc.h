@@ -125,6 +125,10 @@ WEIR_API weir_str weir_grpc_call_path(const weir_grpc_call *call);
 WEIR_API weir_str weir_grpc_call_authority(const weir_grpc_call *call);
 /** The peer's first metadata. */
 WEIR_API const weir_metadata *weir_grpc_call_metadata(const weir_grpc_call *call);
+/** The same, to be changed by the owner. */
+WEIR_API weir_metadata *weir_grpc_call_edit_metadata(weir_grpc_call *call);
+/** Whether our side has ended, or the stream was reset: nothing can be sent any more. */
+WEIR_API bool weir_grpc_call_has_ended(const weir_grpc_call *call);
 /** The server's last metadata, at a client in on_close. */
 WEIR_API const weir_metadata *weir_grpc_call_trailers(const weir_grpc_call *call);
 WEIR_API weir_time weir_grpc_call_deadline(const weir_grpc_call *call);

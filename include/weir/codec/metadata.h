@@ -33,6 +33,9 @@ typedef struct weir_metadata {
 WEIR_API WEIR_MUST_CHECK weir_err weir_metadata_add(weir_metadata *metadata, weir_arena *arena,
                                                     weir_str key, weir_str value);
 
+/** Takes away every entry with that key. @return how many there were */
+WEIR_API size_t weir_metadata_remove(weir_metadata *metadata, weir_str key);
+
 /** The first value of `key`; NULL when there is none. */
 WEIR_API const weir_str *weir_metadata_get(const weir_metadata *metadata, weir_str key);
 

@@ -64,6 +64,11 @@ WEIR_API weir_str weir_call_printf(weir_call *call, const char *fmt, ...) WEIR_P
 WEIR_API const weir_metadata *weir_call_metadata(const weir_call *call);
 /** A client's view of the trailing metadata, in `closed`. */
 WEIR_API const weir_metadata *weir_call_trailers(const weir_call *call);
+/** Who the client is, as an interceptor has found out (weir_call_set_identity()); "": nobody knows.
+ */
+WEIR_API weir_str weir_call_identity(const weir_call *call);
+/** Server: for interceptors. The view must live as long as the call. */
+WEIR_API void weir_call_set_identity(weir_call *call, weir_str identity);
 /** The absolute deadline; weir_time_never() without one. */
 WEIR_API weir_time weir_call_deadline(const weir_call *call);
 /** Microseconds left, at least 0; INT64_MAX without a deadline. */
@@ -71,8 +76,8 @@ WEIR_API int64_t weir_call_time_left_us(const weir_call *call);
 /** The "host" the client asked for (":authority"). */
 WEIR_API weir_str weir_call_authority(const weir_call *call);
 
-/** Server: adds to the initial metadata. @errors WEIR_ESTATE: it has been sent; WEIR_EINVAL,
- * WEIR_ENOMEM as weir_metadata_add() */
+/** Server: adds to the initial metadata. Client, in an interceptor's `open`: to the request's.
+ * @errors WEIR_ESTATE: it has been sent; WEIR_EINVAL, WEIR_ENOMEM as weir_metadata_add() */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_add_header(weir_call *call, weir_str key,
                                                        weir_str value);
 /** Server: adds to the trailing metadata. Errors as above. */
@@ -98,7 +103,9 @@ WEIR_API size_t weir_call_unsent(const weir_call *call);
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply(weir_call *call, const void *message);
 /** Server: ends with OK after what was sent. @errors WEIR_ESTATE: ended already */
 WEIR_API weir_err weir_call_finish(weir_call *call);
-/** Server: ends with an error and a text for the client. @errors WEIR_ESTATE: ended already */
+/** Server: ends with an error and a text for the client. Client: ends the call now, as if the
+ * server had said so; it sees CANCELLED. @errors WEIR_ESTATE: ended already; WEIR_EINVAL: OK, at a
+ * client */
 WEIR_API weir_err weir_call_fail(weir_call *call, weir_status_code code, const char *fmt, ...)
     WEIR_PRINTF(3, 4);
 /** Server: ends with any status, details included. @errors WEIR_ESTATE: ended already */

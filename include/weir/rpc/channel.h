@@ -8,6 +8,7 @@
 
 #include <weir/net/loop.h>
 #include <weir/rpc/call.h>
+#include <weir/rpc/interceptor.h>
 
 WEIR_BEGIN_DECLS
 
@@ -26,6 +27,9 @@ typedef struct weir_channel_opts {
     int64_t timeout_us;       /**< of calls that set none; 0: 60 s; negative: no deadline */
     const char *authority;    /**< ":authority" of calls, copied; NULL: from the target */
     const char *user_agent;   /**< put before weir's own, copied; NULL: none */
+    const weir_interceptor_use *interceptors; /**< around every call, outermost first; the array is
+                                                   copied */
+    size_t interceptor_count; /**< at most WEIR_INTERCEPTORS_MAX; the rest is left out */
 } weir_channel_opts;
 
 /** How one call is made. A zeroed field means the default written beside it. */

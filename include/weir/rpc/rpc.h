@@ -4,6 +4,7 @@
 
 #include <weir/rpc/call.h>
 #include <weir/rpc/channel.h>
+#include <weir/rpc/interceptor.h>
 #include <weir/rpc/method.h>
 #include <weir/rpc/server.h>
 #include <weir/rpc/stream.h>

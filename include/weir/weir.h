@@ -3,6 +3,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/base/base.h>
+#include <weir/builtin/builtin.h>
 #include <weir/codec/codec.h>
 #include <weir/codec/grpc.h>
 #include <weir/codec/h2.h>

@@ -60,6 +60,7 @@ struct weir_call {
     size_t chain_opened;      /* so many know the call */
     bool opening;             /* inside one's `open` */
     bool held;
+    bool again; /* the one that held it is asked again */
 };
 
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */

@@ -79,6 +79,7 @@ static void run_other(weir_call *call, const post *p)
     case POST_PROCEED:
         if (call->held) {
             call->held = false;
+            call->again = true;
             call->ops->proceed(call);
         }
         break;

@@ -35,8 +35,11 @@ bool weir__intercept_open(weir_call *call)
         weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return false;
     }
-    while (call->chain_opened < chain->count) {
-        const weir__interceptor *in = &chain->items[call->chain_opened++];
+    size_t at = call->chain_opened - (call->again ? 1 : 0);
+    call->again = false;
+    for (; at < chain->count; at++) {
+        const weir__interceptor *in = &chain->items[at];
+        call->chain_opened = at + 1;
         call->opening = true;
         if (in->ops->open)
             in->ops->open(call, state_of(call, in), in->user);

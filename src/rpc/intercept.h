@@ -30,7 +30,7 @@ WEIR_MUST_CHECK weir_err weir__chain_add(weir__chain *chain, const weir_intercep
                                          void *user);
 
 /**
- * Runs `open` of those that have not run, inwards.
+ * Runs `open` of those that have not run, inwards, beginning with the one that held the call.
  * @return false: the call does not go on; it has been ended, or is held
  */
 bool weir__intercept_open(weir_call *call);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rpc_testing.h"
+#include "rpc_fixture.h"
 
 /* What happened, in order, as one line. Written in one loop at a time. */
 typedef struct trace {
@@ -123,59 +123,22 @@ static const test_handler methods[METHODS] = {
     [CHAT] = {.message = chat, .half_closed = chat_end},
 };
 
-/* A server with interceptors and a channel with others. */
-typedef struct fixture {
-    test_server server;
-    weir_channel *channel;
-    weir_arena *mem;
-} fixture;
-
-static void open_fixture(fixture *f, const weir_interceptor_use *server, size_t server_count,
+static void open_fixture(rpc_fixture *f, const weir_interceptor_use *server, size_t server_count,
                          const weir_interceptor_use *client, size_t client_count)
 {
-    test_server_open_with(&f->server, methods, NULL, NULL, server, server_count);
-    f->channel =
-        weir_channel_new(f->server.addr, &(weir_channel_opts){.interceptors = client,
-                                                              .interceptor_count = client_count});
-    f->mem = weir_arena_new();
+    rpc_fixture_open(f, methods, NULL, server, server_count, client, client_count);
 }
 
-static void close_fixture(fixture *f)
-{
-    weir_channel_free(f->channel);
-    weir_arena_free(f->mem);
-    test_server_stop(&f->server);
-    test_server_join(&f->server);
-}
-
-static weir_status ask_with(fixture *f, const char *request, const weir_call_opts *opts,
-                            text **reply)
-{
-    void *got = NULL;
-    weir_status status = weir_unary_call(f->channel, &test_methods[UNARY], f->mem,
-                                         &(text){.text = weir_str_from(request)}, &got, opts);
-    *reply = got;
-    return status;
-}
-
-static void expect_reply(fixture *f, const char *request, const char *expected)
-{
-    text *reply;
-    weir_status status = ask_with(f, request, NULL, &reply);
-    assert_string_equal(weir_status_text(&status), "OK");
-    assert_true(weir_str_eq(reply->text, weir_str_from(expected)));
-}
-
-static void expect_failure(fixture *f, const char *request, weir_status_code code,
+static void expect_failure(rpc_fixture *f, const char *request, weir_status_code code,
                            const char *expected)
 {
     text *reply;
-    weir_status status = ask_with(f, request, NULL, &reply);
+    weir_status status = rpc_fixture_ask(f, UNARY, request, NULL, &reply);
     assert_int_equal(status.code, code);
     assert_string_equal(weir_status_text(&status), expected);
 }
 
-static void read_chat(fixture *f, const char *const *sent, size_t count,
+static void read_chat(rpc_fixture *f, const char *const *sent, size_t count,
                       const char *const *expected, size_t expected_count)
 {
     weir_stream *stream;
@@ -198,13 +161,13 @@ TEST(interceptor, at_a_server_the_first_is_the_outermost)
     trace t = {0};
     weir_latch_init(&t.closed, 1);
     noter a = {&t, 'a'}, b = {&t, 'b'};
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&noting, &a}, {&noting, &b}}, 2, NULL, 0);
-    expect_reply(&f, "ann", "hello ann");
+    rpc_fixture_expect(&f, "ann", NULL, "hello ann");
     weir_latch_wait(&t.closed);
     assert_string_equal(t.text, "aopen bopen a<ann b<ann b>hello ann a>hello ann "
                                 "bfinish=0 afinish=0 bclosed(3) aclosed(3) ");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 TEST(interceptor, at_a_client_the_first_is_the_outermost)
@@ -212,13 +175,13 @@ TEST(interceptor, at_a_client_the_first_is_the_outermost)
     trace t = {0};
     weir_latch_init(&t.closed, 1);
     noter a = {&t, 'a'}, b = {&t, 'b'};
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, NULL, 0, (weir_interceptor_use[]){{&noting, &a}, {&noting, &b}}, 2);
-    expect_reply(&f, "ann", "hello ann");
+    rpc_fixture_expect(&f, "ann", NULL, "hello ann");
     weir_latch_wait(&t.closed);
     assert_string_equal(t.text, "aopen bopen a>ann b>ann bheaders aheaders b<hello ann a<hello ann "
                                 "bfinish=0 afinish=0 bclosed(3) aclosed(3) ");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 TEST(interceptor, messages_of_streams_and_shared_ones_are_seen)
@@ -227,7 +190,7 @@ TEST(interceptor, messages_of_streams_and_shared_ones_are_seen)
     weir_latch_init(&t.closed, 1);
     weir_latch_init(&u.closed, 1);
     noter a = {&t, 'a'}, b = {&u, 'a'};
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&noting, &a}}, 1,
                  (weir_interceptor_use[]){{&noting, &b}}, 1);
     read_chat(&f, (const char *[]){"x", "y"}, 2, (const char *[]){"x", "y"}, 2);
@@ -236,7 +199,7 @@ TEST(interceptor, messages_of_streams_and_shared_ones_are_seen)
     assert_string_equal(t.text, "aopen a<x a>x a<y a>y afinish=0 aclosed(5) ");
     assert_non_null(strstr(u.text, "a>x a>y "));
     assert_non_null(strstr(u.text, "a<x a<y afinish=0 aclosed(5) "));
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 /* Early ends. */
@@ -255,13 +218,13 @@ TEST(interceptor, a_call_that_one_ends_goes_no_further_at_a_server)
     trace t = {0};
     weir_latch_init(&t.closed, 1);
     noter a = {&t, 'a'}, b = {&t, 'b'};
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&noting, &a}, {&refusing, NULL}, {&noting, &b}}, 3,
                  NULL, 0);
     expect_failure(&f, "ann", WEIR_STATUS_PERMISSION_DENIED, "not you");
     weir_latch_wait(&t.closed);
     assert_string_equal(t.text, "aopen afinish=7 aclosed(1) ");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 TEST(interceptor, a_call_that_one_ends_goes_no_further_at_a_client)
@@ -269,13 +232,13 @@ TEST(interceptor, a_call_that_one_ends_goes_no_further_at_a_client)
     trace t = {0}, s = {0};
     weir_latch_init(&t.closed, 1);
     noter a = {&t, 'a'}, b = {&t, 'b'}, server = {&s, 's'};
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&noting, &server}}, 1,
                  (weir_interceptor_use[]){{&noting, &a}, {&refusing, NULL}, {&noting, &b}}, 3);
     expect_failure(&f, "ann", WEIR_STATUS_PERMISSION_DENIED, "not you");
     weir_latch_wait(&t.closed);
     assert_string_equal(t.text, "aopen afinish=7 aclosed(1) ");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
     assert_string_equal(s.text, "");
 }
 
@@ -291,10 +254,10 @@ static const weir_interceptor adding = {.name = "adding", .open = add_who};
 
 TEST(interceptor, a_client_adds_to_the_request)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, NULL, 0, (weir_interceptor_use[]){{&adding, "bob"}}, 1);
-    expect_reply(&f, "ann", "hello bob");
-    close_fixture(&f);
+    rpc_fixture_expect(&f, "ann", NULL, "hello bob");
+    rpc_fixture_close(&f);
 }
 
 static void rewrite_who(weir_call *call, void *state, void *user)
@@ -310,19 +273,19 @@ static const weir_interceptor rewriting = {.name = "rewriting", .open = rewrite_
 
 TEST(interceptor, a_server_changes_what_the_handler_sees)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&rewriting, "carl"}}, 1,
                  (weir_interceptor_use[]){{&adding, "bob"}}, 1);
-    expect_reply(&f, "ann", "hello carl");
-    close_fixture(&f);
+    rpc_fixture_expect(&f, "ann", NULL, "hello carl");
+    rpc_fixture_close(&f);
 }
 
 TEST(interceptor, a_client_changes_what_it_sends)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, NULL, 0, (weir_interceptor_use[]){{&adding, "bob"}, {&rewriting, "dora"}}, 2);
-    expect_reply(&f, "ann", "hello dora");
-    close_fixture(&f);
+    rpc_fixture_expect(&f, "ann", NULL, "hello dora");
+    rpc_fixture_close(&f);
 }
 
 /* Messages and the status. */
@@ -343,20 +306,20 @@ static const weir_interceptor decorating_out = {.name = "out", .sending = decora
 
 TEST(interceptor, messages_are_replaced_on_every_way)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&decorating_in, "1"}, {&decorating_out, "2"}}, 2,
                  (weir_interceptor_use[]){{&decorating_in, "3"}, {&decorating_out, "4"}}, 2);
-    expect_reply(&f, "ann", "32hello 14ann");
+    rpc_fixture_expect(&f, "ann", NULL, "32hello 14ann");
     read_chat(&f, (const char *[]){"x", "drop", "y"}, 3, (const char *[]){"3214x", "3214y"}, 2);
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 TEST(interceptor, a_dropped_request_or_reply_ends_the_call)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&decorating_in, ""}}, 1, NULL, 0);
     expect_failure(&f, "drop", WEIR_STATUS_INTERNAL, "an interceptor dropped the request");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 static void soften(weir_call *call, weir_status *status, void *state, void *user)
@@ -373,13 +336,13 @@ static const weir_interceptor softening = {.name = "softening", .finish = soften
 
 TEST(interceptor, the_status_is_changed_at_a_server_or_a_client)
 {
-    fixture f;
+    rpc_fixture f;
     open_fixture(&f, (weir_interceptor_use[]){{&softening, "s"}}, 1, NULL, 0);
     expect_failure(&f, "nobody", WEIR_STATUS_OUT_OF_RANGE, "s: no such name");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
     open_fixture(&f, NULL, 0, (weir_interceptor_use[]){{&softening, "c"}}, 1);
     expect_failure(&f, "nobody", WEIR_STATUS_OUT_OF_RANGE, "c: no such name");
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 /* Holding. */
@@ -395,7 +358,9 @@ static void *decide(void *argument)
 /** Asks another thread, which answers when it likes. */
 static void hold(weir_call *call, void *state, void *user)
 {
-    (void)state, (void)user;
+    (void)user;
+    if ((*(int *)state)++ == 2)
+        return;
     weir_call_id *id = malloc(sizeof *id);
     *id = weir_call_id_of(call);
     weir_call_hold(call);
@@ -404,18 +369,19 @@ static void hold(weir_call *call, void *state, void *user)
     pthread_detach(thread);
 }
 
-static const weir_interceptor holding = {.name = "holding", .open = hold};
+static const weir_interceptor holding = {
+    .name = "holding", .state_bytes = sizeof(int), .open = hold};
 
 TEST(interceptor, a_held_call_goes_on_when_another_thread_says_so)
 {
-    fixture f;
+    rpc_fixture f;
     weir_interceptor_use twice[] = {{&holding, NULL}, {&holding, NULL}};
     open_fixture(&f, twice, 2, twice, 2);
     for (int i = 0; i < 20; i++)
-        expect_reply(&f, "ann", "hello ann");
+        rpc_fixture_expect(&f, "ann", NULL, "hello ann");
     read_chat(&f, (const char *[]){"x", "y"}, 2, (const char *[]){"x", "y"}, 2);
     read_chat(&f, NULL, 0, NULL, 0);
-    close_fixture(&f);
+    rpc_fixture_close(&f);
 }
 
 static void hold_for_ever(weir_call *call, void *state, void *user)
@@ -431,14 +397,14 @@ static const weir_interceptor stuck = {.name = "stuck", .open = hold_for_ever};
 TEST(interceptor, a_held_call_ends_with_its_deadline)
 {
     for (int side = 0; side < 2; side++) {
-        fixture f;
+        rpc_fixture f;
         weir_interceptor_use use[] = {{&stuck, NULL}};
         open_fixture(&f, use, side == 0, use, side == 1);
         text *reply;
-        weir_status status =
-            ask_with(&f, "ann", &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(30)}, &reply);
+        weir_status status = rpc_fixture_ask(
+            &f, UNARY, "ann", &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(30)}, &reply);
         assert_int_equal(status.code, WEIR_STATUS_DEADLINE_EXCEEDED);
-        close_fixture(&f);
+        rpc_fixture_close(&f);
     }
 }
 
@@ -455,7 +421,7 @@ static void thunk(weir_fn done, const weir_status *status, const void *reply, vo
 
 TEST(interceptor, a_held_call_ends_with_its_channel)
 {
-    fixture f;
+    rpc_fixture f;
     weir_latch held;
     weir_latch_init(&held, 1);
     weir_status_code code = WEIR_STATUS_OK;
@@ -463,6 +429,6 @@ TEST(interceptor, a_held_call_ends_with_its_channel)
     assert_ok(weir_unary_start(f.channel, &test_methods[UNARY], &(text){0}, thunk, (weir_fn)ended,
                                &code, NULL));
     weir_latch_wait(&held);
-    close_fixture(&f);
+    rpc_fixture_close(&f);
     assert_int_equal(code, WEIR_STATUS_CANCELLED);
 }

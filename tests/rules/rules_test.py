@@ -22,6 +22,7 @@ LAYERS = {
     "codec": {"base", "codec"},
     "net": {"base", "codec", "net"},
     "rpc": {"base", "codec", "net", "rpc"},
+    "builtin": {"base", "codec", "net", "rpc", "builtin"},
 }
 PROGRAMS = ("tools", "apps", "examples")
 # The only file that may include what a library's header is called.

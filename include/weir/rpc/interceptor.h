@@ -51,7 +51,7 @@ typedef struct weir_interceptor {
      * connection ended it. Client: the status that the caller will get, which may be changed. */
     void (*finish)(weir_call *call, weir_status *status, void *state, void *user);
 
-    /** The call is over: once for every `open`. */
+    /** The call is over: once, if `open` was. */
     void (*closed)(weir_call *call, const weir_status *status, void *state, void *user);
 } weir_interceptor;
 
@@ -79,7 +79,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_server_intercept(weir_server *server,
 WEIR_API void weir_call_hold(weir_call *call);
 
 /**
- * A held call goes on with the next interceptor. To end it instead use weir_call_finish_post().
+ * A held call goes on: the interceptor that held it has its `open` again, with the same `state`,
+ * and now lets it through, ends it, or holds it once more.
  * @thread any
  * @errors WEIR_ECLOSED: it is over. WEIR_ENOMEM.
  */

@@ -38,6 +38,21 @@ def run(server, request, connections, streams, count):
     return float(re.search(r"([\d.]+) req/s", output)[1])
 
 
+def run_streams(build, server, connections, streams, depth, messages):
+    """
+    Sends `messages` on each of the streams, each of which has `depth` on their way.
+    @return messages per second
+    @raise RuntimeError  unless each was answered with the same
+    """
+    command = ["taskset", "-c", str(LOAD_CPU), os.path.join(build, "bench", "bench-stream-load")]
+    command += ["--target", f"127.0.0.1:{server.port}", "--connections", str(connections)]
+    command += ["--streams", str(streams), "--depth", str(depth), "--messages", str(messages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{server.name} did not answer all messages: {done.stderr}")
+    return float(done.stdout.split()[0])
+
+
 def check_by_grpc(server):
     """Asks once with gRPC's own Python client. @raise RuntimeError  unless both methods echo"""
     import grpc  # here, because importing it takes longer than --help should

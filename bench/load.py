@@ -53,6 +53,28 @@ def run_streams(build, server, connections, streams, depth, messages):
     return float(done.stdout.split()[0])
 
 
+CLIENTS = ("weir", "gRPC C++")
+
+
+def run_client(build, name, server, connections, streams, calls):
+    """
+    One of CLIENTS makes `calls`, so many at once on each connection.
+    @return calls per second, and the client's CPU time of a call in microseconds
+    @raise RuntimeError  unless each was answered rightly
+    """
+    target, numbers = f"127.0.0.1:{server.port}", list(map(str, (connections, streams, calls)))
+    command = [os.path.join(build, "bench", "bench-client-grpc"), target, *numbers]
+    if name == "weir":
+        command = [os.path.join(build, "bench", "bench-client-weir"), "--target", target]
+        command += ["--connections", numbers[0], "--streams", numbers[1], "--calls", numbers[2]]
+    command = ["taskset", "-c", str(LOAD_CPU), *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.match(r"(\d+) calls/s, ([\d.]+) us", done.stdout)
+    if done.returncode != 0 or not found:
+        raise RuntimeError(f"{name}'s client failed: {done.stderr}")
+    return float(found[1]), float(found[2])
+
+
 def check_by_grpc(server):
     """Asks once with gRPC's own Python client. @raise RuntimeError  unless both methods echo"""
     import grpc  # here, because importing it takes longer than --help should

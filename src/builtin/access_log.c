@@ -1,6 +1,7 @@
 #undef WEIR_LOG_MODULE
 #define WEIR_LOG_MODULE "access"
 
+#include <stdio.h>
 #include <weir/builtin/access_log.h>
 
 typedef struct entry {
@@ -40,17 +41,15 @@ static void write_entry(weir_call *call, const weir_status *status, void *state,
         return;
     keep_peer(call, e);
     weir_str who = weir_call_identity(call);
-    const char *colon = status->message.len ? ": " : "";
+    char line[WEIR_LOG_LINE_MAX];
+    snprintf(line, sizeof line, "%s %.*s %s %s %lld us%s%.*s", e->peer[0] ? e->peer : "-",
+             who.len ? (int)who.len : 1, who.len ? who.ptr : "-", weir_call_method(call)->path,
+             weir_status_name(status->code), (long long)took_us, status->message.len ? ": " : "",
+             WEIR_STR_ARGS(status->message));
     if (level == WEIR_LOG_LEVEL_WARN)
-        WEIR_LOG_WARN("%s %.*s %s %s %lld us%s%.*s", e->peer[0] ? e->peer : "-",
-                      who.len ? (int)who.len : 1, who.len ? who.ptr : "-",
-                      weir_call_method(call)->path, weir_status_name(status->code),
-                      (long long)took_us, colon, WEIR_STR_ARGS(status->message));
+        WEIR_LOG_WARN("%s", line);
     else
-        WEIR_LOG_INFO("%s %.*s %s %s %lld us%s%.*s", e->peer[0] ? e->peer : "-",
-                      who.len ? (int)who.len : 1, who.len ? who.ptr : "-",
-                      weir_call_method(call)->path, weir_status_name(status->code),
-                      (long long)took_us, colon, WEIR_STR_ARGS(status->message));
+        WEIR_LOG_INFO("%s", line);
 }
 
 const weir_interceptor weir_access_log = {

@@ -28,7 +28,7 @@ def run(server, request, connections, streams, count):
     command = ["taskset", "-c", str(LOAD_CPU), "h2load", "-t", "1"]
     command += ["-n", str(count), "-c", str(connections), "-m", str(streams), "-d", request]
     command += ["-H", "te: trailers", "-H", "content-type: application/grpc"]
-    command += [f"http://127.0.0.1:{server.port}{PATH}"]
+    command += [f"{server.scheme}://127.0.0.1:{server.port}{PATH}"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     answered = re.search(r"status codes: (\d+) 2xx", output)
     data = re.search(r"\((\d+)\) data", output)

@@ -19,9 +19,10 @@ SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
 class Server:
     """A process, perhaps with children, that serves on `port` of 127.0.0.1."""
 
-    def __init__(self, name, command, port=None, cpus=(SERVER_CPU,)):
+    def __init__(self, name, command, port=None, cpus=(SERVER_CPU,), scheme="http"):
         """@param port  where it will listen; None: it says so in a first line of output"""
         self.name = name
+        self.scheme = scheme
         self.process = subprocess.Popen(
             ["taskset", "-c", ",".join(map(str, cpus))] + command,
             stdout=subprocess.PIPE,
@@ -104,11 +105,27 @@ def weir(build, prefix=()):
     return Server("weir", [*prefix, program, "--threads", "1"])
 
 
+def weir_tls(build, folder):
+    """With a P-256 certificate that signs itself."""
+    key, certificate = os.path.join(folder, "key.pem"), os.path.join(folder, "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    program = os.path.join(build, "bin", "weir-bench-server")
+    command = [program, "--threads", "1", "--tls_cert_file", certificate, "--tls_key_file", key]
+    return Server("weir TLS", command, scheme="https")
+
+
 def grpc_cpp(build, prefix=()):
     program = os.path.join(build, "bench", "bench-grpc-cpp-server")
     if not os.path.exists(program):
         raise RuntimeError(f"{program} was not built: libgrpc++-dev or protobuf-compiler-grpc is missing")
     return Server("gRPC C++", [*prefix, program, "--listen", "127.0.0.1:0"])
+
+
+def bare(build):
+    """nghttp2 and nothing else."""
+    return Server("nghttp2", [os.path.join(build, "bench", "bench-memory-bare")])
 
 
 def nghttpd(folder, body, prefix=()):

@@ -20,6 +20,12 @@ void weir_arena_init(weir_arena *arena, weir_pool *pool, size_t limit_bytes)
     *arena = (weir_arena){.pool = pool, .limit_bytes = limit_bytes};
 }
 
+void weir_arena_lend(weir_arena *arena, void *memory, size_t size)
+{
+    arena->at = memory;
+    arena->end = arena->at + size;
+}
+
 weir_arena *weir_arena_new(void)
 {
     weir_arena *arena = malloc(sizeof *arena);

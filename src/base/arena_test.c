@@ -127,3 +127,18 @@ TEST(arena, cleared_memory_is_cleared)
         assert_int_equal(p[i], 0);
     weir_arena_fini(&arena);
 }
+
+TEST(arena, lent_memory_comes_first_and_is_not_counted)
+{
+    _Alignas(16) char lent[64];
+    weir_arena arena;
+    weir_arena_init(&arena, NULL, 0);
+    weir_arena_lend(&arena, lent, sizeof lent);
+    assert_ptr_equal(weir_arena_alloc(&arena, 40), lent);
+    assert_ptr_equal(weir_arena_alloc(&arena, 24), lent + 40);
+    assert_int_equal(arena.used_bytes, 0);
+    char *more = weir_arena_alloc(&arena, 8);
+    assert_true(more && (more < lent || more >= lent + sizeof lent));
+    assert_true(arena.used_bytes > 0);
+    weir_arena_fini(&arena);
+}

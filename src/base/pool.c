@@ -4,15 +4,20 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* Sizes of blocks: every 16 bytes up to 256, then sixteen for each doubling, so that at most a
+ * seventeenth of a block is not used. */
 enum {
-    SMALLEST_BITS = 6,
+    SMALLEST = 64,
+    GRAIN = 16,
+    EVEN_BITS = 8, /* 2^EVEN_BITS: the last one of equal steps */
     LARGEST_BITS = 16,
-    STEP_BITS = 2, /* four sizes for each doubling: at most a fifth of a block is not used */
+    STEP_BITS = 4,
     STEPS = 1 << STEP_BITS,
-    CLASSES = (LARGEST_BITS - SMALLEST_BITS) * STEPS + 1
+    EVEN = 1 << EVEN_BITS,
+    EVEN_CLASSES = (EVEN - SMALLEST) / GRAIN + 1,
+    CLASSES = EVEN_CLASSES + (LARGEST_BITS - EVEN_BITS) * STEPS
 };
 
-#define SMALLEST     ((size_t)1 << SMALLEST_BITS)
 #define LARGEST      ((size_t)1 << LARGEST_BITS)
 #define DEFAULT_KEEP ((size_t)8 << 20)
 
@@ -45,20 +50,24 @@ weir_err weir_pool_new(weir_pool **out, const weir_pool_opts *opts)
     return WEIR_OK;
 }
 
-/** For sizes up to LARGEST. Class 0 has SMALLEST bytes; each further one is a step larger. */
+/** For sizes up to LARGEST. */
 static unsigned class_of(size_t size)
 {
     if (size <= SMALLEST)
         return 0;
+    if (size <= EVEN)
+        return (unsigned)((size - SMALLEST + GRAIN - 1) / GRAIN);
     unsigned doubling = 63 - WEIR_CLZ64(size - 1); /* 2^doubling < size <= 2^(doubling + 1) */
     unsigned step = (unsigned)((size - 1) >> (doubling - STEP_BITS)) & (STEPS - 1);
-    return (doubling - SMALLEST_BITS) * STEPS + step + 1;
+    return EVEN_CLASSES + (doubling - EVEN_BITS) * STEPS + step;
 }
 
 static size_t class_bytes(unsigned class)
 {
-    size_t base = SMALLEST << class / STEPS;
-    return base + (base >> STEP_BITS) * (class % STEPS);
+    if (class < EVEN_CLASSES)
+        return SMALLEST + (size_t) class * GRAIN;
+    size_t base = (size_t)EVEN << (class - EVEN_CLASSES) / STEPS;
+    return base + (base >> STEP_BITS) * ((class - EVEN_CLASSES) % STEPS + 1);
 }
 
 size_t weir_pool_round(size_t size)

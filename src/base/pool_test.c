@@ -11,18 +11,19 @@ static weir_pool_stats stats_of(const weir_pool *pool)
     return stats;
 }
 
-TEST(pool, sizes_are_rounded_to_four_steps_per_doubling)
+TEST(pool, sizes_are_rounded_to_a_seventeenth)
 {
     assert_int_equal(weir_pool_round(0), 64);
     assert_int_equal(weir_pool_round(64), 64);
     assert_int_equal(weir_pool_round(65), 80);
     assert_int_equal(weir_pool_round(128), 128);
-    assert_int_equal(weir_pool_round(129), 160);
+    assert_int_equal(weir_pool_round(129), 144);
     assert_int_equal(weir_pool_round(16384), 16384);
-    assert_int_equal(weir_pool_round(16385), 20480);
+    assert_int_equal(weir_pool_round(16385), 17408);
     for (size_t size = 1; size <= 65536; size++) {
         size_t rounded = weir_pool_round(size);
-        assert_true(rounded >= size && rounded <= (size < 64 ? 64 : size + size / 4));
+        assert_true(rounded >= size &&
+                    rounded <= (size < 64 ? 64 : size + (size < 256 ? 15 : size / 16)));
         assert_int_equal(weir_pool_round(rounded), rounded);
     }
     assert_int_equal(weir_pool_round(65536), 65536);

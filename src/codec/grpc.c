@@ -4,12 +4,18 @@
 enum {
     DEFAULT_MAX_RECEIVE = 4 << 20,
     DEFAULT_HIGH_WATER = 64 << 10,
-    DEFAULT_CALL_BYTES = 16 << 20
+    DEFAULT_CALL_BYTES = 16 << 20,
+    /* A call and the first bytes of its arena, in one block of the pool: all that an idle call
+     * needs. */
+    CALL_BLOCK = 896
 };
+
+_Static_assert(sizeof(weir_grpc_call) % 16 == 0, "the arena behind it must be aligned");
+_Static_assert(sizeof(weir_grpc_call) <= CALL_BLOCK - 384, "an idle call should fit its block");
 
 static weir_grpc_call *call_new(weir_grpc *grpc)
 {
-    weir_grpc_call *call = weir_pool_get(grpc->pool, sizeof *call);
+    weir_grpc_call *call = weir_pool_get(grpc->pool, CALL_BLOCK);
     if (!call)
         return NULL;
     memset(call, 0, sizeof *call);
@@ -18,6 +24,7 @@ static weir_grpc_call *call_new(weir_grpc *grpc)
     call->http_status = 0;
     call->grpc_status = -1;
     weir_arena_init(&call->arena, grpc->pool, grpc->opts.call_bytes);
+    weir_arena_lend(&call->arena, call + 1, CALL_BLOCK - sizeof *call);
     weir_buf_init(&call->held, grpc->pool);
     weir_list_append(&grpc->calls, &call->node);
     grpc->call_count++;
@@ -35,7 +42,7 @@ static void call_free(weir_grpc_call *call)
     weir_buf_clear(&call->held);
     weir_arena_fini(&call->arena);
     grpc->call_count--;
-    weir_pool_put(grpc->pool, call, sizeof *call);
+    weir_pool_put(grpc->pool, call, CALL_BLOCK);
 }
 
 void weir__grpc_decide(weir_grpc_call *call, weir_status_code code, weir_str message)

@@ -13,17 +13,21 @@ enum {
     /* Frames waiting to be sent that a peer can cause while it does not read. */
     MAX_QUEUE = 10000,
     MAX_GOAWAY_DEBUG = 1024,
+    WHY_BYTES = 160,
     /* Above the scanner's bound: the library counts each call that brings a piece of a frame. */
     LIBRARY_CONTINUATIONS = 100
 };
 
 void weir__h2_explain(weir_h2 *h2, const char *fmt, ...)
 {
-    if (h2->why[0])
+    if (h2->why)
+        return;
+    h2->why = weir_pool_get(h2->pool, WHY_BYTES);
+    if (!h2->why)
         return;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(h2->why, sizeof h2->why, fmt, args);
+    vsnprintf(h2->why, WHY_BYTES, fmt, args);
     va_end(args);
 }
 
@@ -221,6 +225,8 @@ void weir_h2_free(weir_h2 *h2)
     if (!h2)
         return;
     nghttp2_session_del(h2->session);
+    if (h2->why)
+        weir_pool_put(h2->pool, h2->why, WHY_BYTES);
     weir_buf_clear(&h2->farewell);
     weir_pool_put(h2->pool, h2, sizeof *h2);
 }
@@ -273,7 +279,7 @@ bool weir_h2_is_over(const weir_h2 *h2)
 
 const char *weir_h2_error(const weir_h2 *h2)
 {
-    return h2->why;
+    return h2->why ? h2->why : h2->err ? weir_err_text(h2->err) : "";
 }
 
 /** @return WEIR_EMSGSIZE: more than a peer could be expected to take */

@@ -47,7 +47,7 @@ struct weir_h2 {
     weir_buf *out; /* of the pull that runs */
     size_t out_limit;
     weir_buf farewell; /* what is left to be sent after a connection error */
-    char why[160];
+    char *why;         /* of the pool; NULL: nothing is wrong */
 };
 
 /** Sets the text of weir_h2_error() unless it is set. */

@@ -300,7 +300,9 @@ TEST(h2_robust, no_memory_at_any_point_is_an_error_and_no_leak)
         memset(b, 0, sizeof *b);
         assert_ok(weir_pool_new(&pool, &(weir_pool_opts){.limit_bytes = limit}));
         err = try_call(a, b, pool);
-        assert_true(err == WEIR_OK || err == WEIR_ENOMEM);
+        /* Without memory to compress a request the library ends the connection by itself, and the
+         * other end has nothing to answer. */
+        assert_true(err == WEIR_OK || err == WEIR_ENOMEM || err == WEIR_ECLOSED);
         failures += err != WEIR_OK;
         weir_h2_free(a->h2);
         weir_h2_free(b->h2);

@@ -37,6 +37,14 @@ typedef struct weir_arena {
  */
 WEIR_API void weir_arena_init(weir_arena *arena, weir_pool *pool, size_t limit_bytes);
 
+/**
+ * The first bytes come from the caller's memory, which must stay until weir_arena_fini(); it is not
+ * counted, and weir_arena_reset() does not give it back. For an arena that has just been
+ * initialised.
+ * @param memory  aligned to 16
+ */
+WEIR_API void weir_arena_lend(weir_arena *arena, void *memory, size_t size);
+
 /** Frees everything; the arena may be initialised again. A zeroed arena is fine. */
 WEIR_API void weir_arena_fini(weir_arena *arena);
 

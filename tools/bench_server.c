@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include <string.h>
+#include <weir/builtin/builtin.h>
 
 static void fail_call(weir_call *call, weir_err err)
 {
@@ -104,6 +105,10 @@ static int serve(const struct program *program, const char *listen, const weir_s
 {
     weir_server *server = weir_server_new(opts);
     weir_err err = server ? echo_echo_serve(server, &methods, NULL) : WEIR_ENOMEM;
+    if (!err)
+        err = weir_health_serve(server, NULL);
+    if (!err)
+        err = weir_reflection_serve(server);
     if (err) {
         weir_server_free(server);
         return failure(program, "%s", weir_err_text(err));

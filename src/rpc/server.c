@@ -38,6 +38,7 @@ weir_server *weir_server_new(const weir_server_opts *opts)
     if (!server->grpc.send_high_water)
         server->grpc.send_high_water = DEFAULT_HIGH_WATER;
     weir_list_init(&server->services);
+    weir_list_init(&server->parts);
     return server;
 }
 
@@ -51,6 +52,11 @@ void weir_server_free(weir_server *server)
     for (weir_list *node; (node = weir_list_pop(&server->services));)
         free(WEIR_CONTAINER_OF(node, weir__served, node));
     weir__routes_free(&server->routes);
+    for (weir_list *node; (node = weir_list_pop(&server->parts));) {
+        weir_server_part *part = WEIR_CONTAINER_OF(node, weir_server_part, node);
+        if (part->on_free)
+            part->on_free(part);
+    }
     free(server);
 }
 
@@ -73,6 +79,20 @@ weir_err weir_server_add(weir_server *server, const weir_service *service,
     served->user = user;
     weir_list_append(&server->services, &served->node);
     return WEIR_OK;
+}
+
+const weir_service *weir_server_service(const weir_server *server, size_t index)
+{
+    weir_list_each (node, next, &server->services) {
+        if (index-- == 0)
+            return WEIR_CONTAINER_OF(node, weir__served, node)->service;
+    }
+    return NULL;
+}
+
+void weir_server_attach(weir_server *server, weir_server_part *part)
+{
+    weir_list_append(&server->parts, &part->node);
 }
 
 weir_err weir_server_intercept(weir_server *server, const weir_interceptor *interceptor, void *user)
@@ -238,6 +258,11 @@ void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
         return;
     server->done = done;
     server->done_user = user;
+    weir_list_each (node, next, &server->parts) {
+        weir_server_part *part = WEIR_CONTAINER_OF(node, weir_server_part, node);
+        if (part->on_stop)
+            part->on_stop(part);
+    }
     weir_tcp_server_pause(server->tcp);
     weir_loop_after(server->loop, &server->drain, server->opts.drain_us, on_drain_timeout, NULL);
     if (weir_tcp_server_each_post(server->tcp, drain_conn, NULL))

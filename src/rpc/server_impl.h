@@ -41,6 +41,7 @@ struct weir_server {
     weir_server_opts opts;
     weir_grpc_opts grpc;
     weir_list services;
+    weir_list parts;
     weir__routes routes;
     weir__chain chain; /* of interceptors, outermost first */
     weir_tcp_server *tcp;

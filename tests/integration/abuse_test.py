@@ -61,8 +61,8 @@ class GoodClient(threading.Thread):
     def __init__(self, port):
         super().__init__()
         self.port = port
-        self.first = threading.Event()
         self.over = threading.Event()
+        self.changed = threading.Condition()
         self.done = 0
         self.problem = None
 
@@ -72,11 +72,19 @@ class GoodClient(threading.Thread):
                 call = channel.unary_unary(UNARY)
                 while not self.over.is_set():
                     assert call(MESSAGE, timeout=LIMIT) == MESSAGE
-                    self.done += 1
-                    self.first.set()
+                    self.note(None)
         except (grpc.RpcError, AssertionError) as problem:
+            self.note(problem)
+
+    def note(self, problem):
+        with self.changed:
             self.problem = problem
-        self.first.set()
+            self.done += problem is None
+            self.changed.notify()
+
+    def wait_for(self, done):
+        with self.changed:
+            return self.changed.wait_for(lambda: self.problem or self.done >= done, LIMIT)
 
 
 class Abuse(unittest.TestCase):
@@ -99,20 +107,19 @@ class Abuse(unittest.TestCase):
 
     @contextlib.contextmanager
     def beside_a_good_client(self):
+        """Whose calls succeed all the while, and go on afterwards; memory is looked at then."""
         client = GoodClient(self.server.port)
         client.start()
-        self.assertTrue(client.first.wait(LIMIT))
-        before, done = self.server.resident_mib(), client.done
         try:
+            self.assertTrue(client.wait_for(1))
+            before = self.server.resident_mib()
             yield
-            grown = self.server.resident_mib() - before
-            during = client.done - done
+            self.assertTrue(client.wait_for(client.done + 2), "the good client is starved")
+            self.assertLess(self.server.resident_mib() - before, self.server.bound_mib())
         finally:
             client.over.set()
             client.join(LIMIT)
         self.assertIsNone(client.problem)
-        self.assertGreater(during, 0, "the good client was starved")
-        self.assertLess(grown, self.server.bound_mib())
 
     def expect_cut_off(self, attack, code=ENHANCE_YOUR_CALM):
         """`attack` gives bytes, again and again; the server says why it hangs up."""

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <weir/builtin/builtin.h>
 
 static int64_t port;
 static bool use_tls;
@@ -36,6 +37,10 @@ int main(int argc, char **argv)
     if (!server)
         return failure(&program, "%s", weir_err_text(WEIR_ENOMEM));
     weir_err err = testing_test_service_serve(server, &service_methods, NULL);
+    if (!err)
+        err = weir_health_serve(server, NULL);
+    if (!err)
+        err = weir_reflection_serve(server);
     if (err) {
         weir_server_free(server);
         return failure(&program, "%s", weir_err_text(err));

@@ -226,7 +226,11 @@ static weir_err prepare(daemon_state *state, weir_signals **signals)
     if (!state->server)
         return WEIR_ENOMEM;
     err = notify_serve(state->server, &state->app);
-    return err ? err : rooms_serve(state->server, &state->app);
+    if (!err)
+        err = rooms_serve(state->server, &state->app);
+    if (!err)
+        err = weir_health_serve(state->server, NULL);
+    return err ? err : weir_reflection_serve(state->server);
 }
 
 static int run(const options *opts)

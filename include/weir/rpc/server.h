@@ -58,6 +58,21 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const wei
 WEIR_API WEIR_MUST_CHECK weir_err weir_server_start(weir_server *server, weir_loop *loop,
                                                     const char *addr, weir_why *why);
 
+/** The services that were added, in their order; NULL beyond the last. @thread any, once it runs */
+WEIR_API const weir_service *weir_server_service(const weir_server *server, size_t index);
+
+/** Something that lives with a server, such as a standard service; within a struct of its owner's.
+ * Either function may be NULL. */
+typedef struct weir_server_part {
+    void (*on_stop)(
+        struct weir_server_part *part); /**< a graceful stop begins: in the accepting loop */
+    void (*on_free)(struct weir_server_part *part); /**< the server is gone; the last touch */
+    weir_list node;                                 /**< weir's own */
+} weir_server_part;
+
+/** Before the start. The part must live until its on_free. */
+WEIR_API void weir_server_attach(weir_server *server, weir_server_part *part);
+
 /** The bound address, after the start. */
 WEIR_API const weir_addr *weir_server_addr(const weir_server *server);
 

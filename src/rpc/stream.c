@@ -1,34 +1,20 @@
 /* Blocking streams: the loop fills a bounded queue, the user's thread empties it. */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "channel_impl.h"
+#include "inbox.h"
 #include <weir/rpc/stream.h>
 
-/** A received message, not decoded: the reader does that in its own thread and memory. */
-typedef struct received {
-    struct received *next;
-    size_t len;
-    char bytes[];
-} received;
-
 struct weir_stream {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    weir__inbox inbox;
     weir_call_id id;
     const weir_method *method;
-    size_t high_water;
     weir_arena arena; /* metadata and the final text */
-
-    /* Under the lock. */
-    received *first, *last;
-    size_t queued_bytes;
-    bool paused; /* the loop has stopped delivery */
-    bool out_of_memory;
-    bool writable; /* since the last WEIR_EAGAIN */
     bool half_closed;
+
+    /* Under the inbox's lock. */
+    bool out_of_memory;
     bool have_headers;
-    bool closed;
     weir_metadata headers, trailers;
     weir_status status;
 };
@@ -47,58 +33,33 @@ static void copy_metadata(weir_stream *stream, weir_metadata *to, const weir_met
 static void on_headers(weir_call *call, void *user)
 {
     weir_stream *stream = user;
-    pthread_mutex_lock(&stream->lock);
+    pthread_mutex_lock(&stream->inbox.lock);
     copy_metadata(stream, &stream->headers, weir_call_metadata(call));
     stream->have_headers = true;
-    pthread_mutex_unlock(&stream->lock);
+    pthread_mutex_unlock(&stream->inbox.lock);
 }
 
 static void on_message(weir_call *call, weir_str bytes, void *user)
 {
     weir_stream *stream = user;
-    received *node = malloc(sizeof *node + bytes.len);
-    if (!node) {
-        weir_call_cancel(call);
-        return;
-    }
-    node->next = NULL;
-    node->len = bytes.len;
-    if (bytes.len > 0)
-        memcpy(node->bytes, bytes.ptr, bytes.len);
-    pthread_mutex_lock(&stream->lock);
-    if (stream->first)
-        stream->last->next = node;
-    else
-        stream->first = node;
-    stream->last = node;
-    stream->queued_bytes += sizeof *node + bytes.len;
-    if (stream->queued_bytes >= stream->high_water && !stream->paused) {
-        stream->paused = true;
-        weir_call_pause(call);
-    }
-    pthread_cond_broadcast(&stream->changed);
-    pthread_mutex_unlock(&stream->lock);
+    weir__inbox_put(&stream->inbox, call, bytes);
 }
 
 static void on_writable(weir_call *call WEIR_UNUSED, void *user)
 {
     weir_stream *stream = user;
-    pthread_mutex_lock(&stream->lock);
-    stream->writable = true;
-    pthread_cond_broadcast(&stream->changed);
-    pthread_mutex_unlock(&stream->lock);
+    weir__inbox_set_writable(&stream->inbox);
 }
 
 static void on_closed(weir_call *call, const weir_status *status, void *user)
 {
     weir_stream *stream = user;
-    pthread_mutex_lock(&stream->lock);
+    pthread_mutex_lock(&stream->inbox.lock);
     copy_metadata(stream, &stream->trailers, weir_call_trailers(call));
     stream->status = (weir_status){status->code, weir_arena_copy(&stream->arena, status->message),
                                    weir_arena_copy(&stream->arena, status->details)};
-    stream->closed = true;
-    pthread_cond_broadcast(&stream->changed);
-    pthread_mutex_unlock(&stream->lock);
+    pthread_mutex_unlock(&stream->inbox.lock);
+    weir__inbox_close(&stream->inbox);
 }
 
 static const weir__client_ops stream_ops = {on_headers, on_message, on_writable, on_closed};
@@ -107,14 +68,8 @@ static const weir__client_ops stream_ops = {on_headers, on_message, on_writable,
 
 static void free_stream(weir_stream *stream)
 {
-    while (stream->first) {
-        received *node = stream->first;
-        stream->first = node->next;
-        free(node);
-    }
+    weir__inbox_fini(&stream->inbox);
     weir_arena_fini(&stream->arena);
-    pthread_cond_destroy(&stream->changed);
-    pthread_mutex_destroy(&stream->lock);
     free(stream);
 }
 
@@ -126,11 +81,9 @@ weir_err weir_stream_open(weir_stream **out, weir_channel *channel, const weir_m
     weir_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return WEIR_ENOMEM;
-    pthread_mutex_init(&stream->lock, NULL);
-    pthread_cond_init(&stream->changed, NULL);
+    weir__inbox_init(&stream->inbox, channel->grpc.send_high_water);
     weir_arena_init(&stream->arena, NULL, 0);
     stream->method = method;
-    stream->high_water = channel->grpc.send_high_water;
     stream->half_closed = request != NULL;
     weir__client_call *cc;
     weir_err err = weir__client_call_new(&cc, channel, method, request, &stream_ops, stream, opts);
@@ -144,54 +97,23 @@ weir_err weir_stream_open(weir_stream **out, weir_channel *channel, const weir_m
     return WEIR_OK;
 }
 
-/** The oldest message, which is the caller's; NULL at the end. */
-static received *wait_message(weir_stream *stream)
-{
-    pthread_mutex_lock(&stream->lock);
-    while (!stream->first && !stream->closed)
-        pthread_cond_wait(&stream->changed, &stream->lock);
-    received *node = stream->first;
-    bool resume = false;
-    if (node) {
-        stream->first = node->next;
-        stream->queued_bytes -= sizeof *node + node->len;
-        resume = stream->paused && stream->queued_bytes <= stream->high_water / 2;
-        if (resume)
-            stream->paused = false;
-    }
-    pthread_mutex_unlock(&stream->lock);
-    if (resume && weir__call_resume_post(stream->id) == WEIR_ENOMEM)
-        weir_stream_cancel(stream);
-    return node;
-}
-
 weir_err weir_stream_read(weir_stream *stream, weir_arena *mem, void **message)
 {
-    received *node = wait_message(stream);
-    if (!node)
+    weir__received *next = weir__inbox_take(&stream->inbox, stream->id, weir_time_never());
+    if (!next)
         return WEIR_ECLOSED;
     weir_err err = weir_message_decode(stream->method->reply, message, mem,
-                                       weir_str_of(node->bytes, node->len), WEIR_DECODE_COPY);
-    free(node);
+                                       weir_str_of(next->bytes, next->len), WEIR_DECODE_COPY);
+    free(next);
     return err;
 }
 
 weir_err weir_stream_write(weir_stream *stream, const void *message)
 {
-    if (stream->half_closed)
-        return WEIR_ESTATE;
-    for (;;) {
-        pthread_mutex_lock(&stream->lock);
-        stream->writable = false;
-        pthread_mutex_unlock(&stream->lock);
-        weir_err err = weir_call_send_post(stream->id, stream->method->request, message);
-        if (err != WEIR_EAGAIN)
-            return err;
-        pthread_mutex_lock(&stream->lock);
-        while (!stream->writable && !stream->closed)
-            pthread_cond_wait(&stream->changed, &stream->lock);
-        pthread_mutex_unlock(&stream->lock);
-    }
+    return stream->half_closed
+               ? WEIR_ESTATE
+               : weir__inbox_send(&stream->inbox, stream->id, stream->method->request, message,
+                                  weir_time_never());
 }
 
 weir_err weir_stream_half_close(weir_stream *stream)
@@ -209,8 +131,9 @@ void weir_stream_cancel(weir_stream *stream)
 
 static void wait_closed(weir_stream *stream)
 {
-    for (received *node; (node = wait_message(stream));)
-        free(node);
+    for (weir__received *next;
+         (next = weir__inbox_take(&stream->inbox, stream->id, weir_time_never()));)
+        free(next);
 }
 
 weir_status weir_stream_finish(weir_stream *stream, weir_arena *mem)
@@ -224,9 +147,9 @@ weir_status weir_stream_finish(weir_stream *stream, weir_arena *mem)
 
 const weir_metadata *weir_stream_metadata(weir_stream *stream)
 {
-    pthread_mutex_lock(&stream->lock);
+    pthread_mutex_lock(&stream->inbox.lock);
     bool have = stream->have_headers;
-    pthread_mutex_unlock(&stream->lock);
+    pthread_mutex_unlock(&stream->inbox.lock);
     return have ? &stream->headers : NULL;
 }
 

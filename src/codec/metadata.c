@@ -72,6 +72,17 @@ weir_err weir_metadata_add(weir_metadata *metadata, weir_arena *arena, weir_str 
     return weir__metadata_push(metadata, arena, own_key, own_value);
 }
 
+weir_err weir_metadata_append(weir_metadata *metadata, weir_arena *arena, const weir_metadata *from)
+{
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; i < from->len && !err; i++) {
+        weir_str key = weir_arena_copy(arena, from->items[i].key);
+        weir_str value = weir_arena_copy(arena, from->items[i].value);
+        err = key.ptr && value.ptr ? weir__metadata_push(metadata, arena, key, value) : WEIR_ENOMEM;
+    }
+    return err;
+}
+
 size_t weir_metadata_remove(weir_metadata *metadata, weir_str key)
 {
     size_t kept = 0, before = metadata->len;

@@ -12,7 +12,8 @@ typedef enum post_kind {
     POST_HALF_CLOSE,
     POST_CANCEL,
     POST_RESUME,
-    POST_PROCEED
+    POST_PROCEED,
+    POST_RUN
 } post_kind;
 
 typedef struct post {
@@ -22,6 +23,8 @@ typedef struct post {
     post_kind kind;
     weir_payload *payload; /* POST_SEND, POST_REPLY */
     weir_status status;    /* POST_FINISH */
+    weir_call_run_fn fn;   /* POST_RUN */
+    void *user;
     char text[];           /* of the status */
 } post;
 
@@ -83,6 +86,9 @@ static void run_other(weir_call *call, const post *p)
             call->ops->proceed(call);
         }
         break;
+    case POST_RUN:
+        p->fn(call, p->user);
+        break;
     case POST_SEND:
     case POST_REPLY:
         break;
@@ -94,6 +100,8 @@ static void run(weir_task *task, weir_err err)
     post *p = WEIR_CONTAINER_OF(task, post, task);
     weir_call *call = err ? NULL : weir_call_get(p->loop, p->id);
     if (!call) {
+        if (p->fn)
+            p->fn(NULL, p->user);
         post_free(p);
     } else if (p->payload) {
         bool reply = p->kind == POST_REPLY;
@@ -198,6 +206,16 @@ weir_err weir_call_proceed_post(weir_call_id id)
 weir_err weir__call_resume_post(weir_call_id id)
 {
     return post_plain(id, POST_RESUME);
+}
+
+weir_err weir_call_run_post(weir_call_id id, weir_call_run_fn fn, void *user)
+{
+    post *p = post_new(id, POST_RUN, 0);
+    if (!p)
+        return WEIR_ENOMEM;
+    p->fn = fn;
+    p->user = user;
+    return post_take(p);
 }
 
 static weir_str copy_to(char **at, weir_str s)

@@ -13,20 +13,10 @@ struct weir_stream {
     bool half_closed;
 
     /* Under the inbox's lock. */
-    bool out_of_memory;
     bool have_headers;
     weir_metadata headers, trailers;
     weir_status status;
 };
-
-static void copy_metadata(weir_stream *stream, weir_metadata *to, const weir_metadata *from)
-{
-    for (size_t i = 0; i < from->len; i++) {
-        if (weir_metadata_add(to, &stream->arena, from->items[i].key, from->items[i].value) ==
-            WEIR_ENOMEM)
-            stream->out_of_memory = true;
-    }
-}
 
 /* In the loop. */
 
@@ -34,7 +24,8 @@ static void on_headers(weir_call *call, void *user)
 {
     weir_stream *stream = user;
     pthread_mutex_lock(&stream->inbox.lock);
-    copy_metadata(stream, &stream->headers, weir_call_metadata(call));
+    if (weir_metadata_append(&stream->headers, &stream->arena, weir_call_metadata(call)))
+        weir_call_cancel(call);
     stream->have_headers = true;
     pthread_mutex_unlock(&stream->inbox.lock);
 }
@@ -55,7 +46,8 @@ static void on_closed(weir_call *call, const weir_status *status, void *user)
 {
     weir_stream *stream = user;
     pthread_mutex_lock(&stream->inbox.lock);
-    copy_metadata(stream, &stream->trailers, weir_call_trailers(call));
+    if (weir_metadata_append(&stream->trailers, &stream->arena, weir_call_trailers(call)))
+        stream->trailers = (weir_metadata){0}; /* rather none than half of them */
     stream->status = (weir_status){status->code, weir_arena_copy(&stream->arena, status->message),
                                    weir_arena_copy(&stream->arena, status->details)};
     pthread_mutex_unlock(&stream->inbox.lock);

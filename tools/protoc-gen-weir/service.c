@@ -9,6 +9,16 @@ static const char *kind_of(const method *m)
     return m->server_streams ? "SERVER_STREAMING" : "UNARY";
 }
 
+/** The part of the table with handlers that block, unless a method is called so. */
+static const char *blocking_name(const generator *g, const service *sv)
+{
+    for (size_t i = 0; i < sv->method_count; i++) {
+        if (strcmp(name_snake(g->schema->mem, sv->proto->method.items[i].name), "blocking") == 0)
+            return "blocking_";
+    }
+    return "blocking";
+}
+
 static method method_of(const generator *g, const service *sv, size_t index)
 {
     const schema *s = g->schema;
@@ -26,6 +36,7 @@ static method method_of(const generator *g, const service *sv, size_t index)
         {"member", name_member(s->mem, weir_str_from(plain))},
         {"name", format(s->mem, "%.*s", WEIR_STR_ARGS(proto->name))},
         {"full", sv->vars[2].value},
+        {"blocking", blocking_name(g, sv)},
         {"kind", kind_of(&m)},
         {"request", schema_type(s, proto->input_type)->symbol},
         {"reply", schema_type(s, proto->output_type)->symbol},

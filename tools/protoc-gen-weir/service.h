@@ -9,7 +9,7 @@ typedef struct method {
     path at;
     bool client_streams;
     bool server_streams;
-    printer_var vars[11];
+    printer_var vars[12];
 } method;
 
 typedef struct service {

@@ -23,6 +23,26 @@ static const char client_stream_member[] =
     "        void (*closed)(weir_call *call, const weir_status *why, void *user);\n"
     "    } $member$;\n";
 
+/* Handlers that block, in the order of m->client_streams + 2 * m->server_streams. */
+static const char *const blocking_members[] = {
+    "        weir_status (*$member$)(\n"
+    "            weir_blocking_call *call, const $request$ *request, $reply$ *reply, void *user);\n",
+    "        weir_status (*$member$)(weir_blocking_call *call, $reply$ *reply, void *user);\n",
+    "        weir_status (*$member$)(\n"
+    "            weir_blocking_call *call, const $request$ *request, void *user);\n",
+    "        weir_status (*$member$)(weir_blocking_call *call, void *user);\n",
+};
+
+static const char blocking_read[] =
+    "/** Server, a handler that blocks: the next message; WEIR_ECLOSED behind the last. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_blocking_read(\n"
+    "    weir_blocking_call *call, weir_arena *mem, $request$ **message);\n";
+
+static const char blocking_write[] =
+    "/** Server, a handler that blocks: sends, and waits while the client is slow. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_blocking_write(\n"
+    "    weir_blocking_call *call, const $reply$ *message);\n";
+
 static const char serve[] =
     "/** Adds the service to a server that has not started; `methods` is borrowed. */\n"
     "$export$WEIR_MUST_CHECK weir_err $service$_serve(\n"
@@ -103,6 +123,17 @@ static void declare(generator *g, const service *sv, const method *m, const char
                                     name_snake(g->schema->mem, m->proto->name), suffix));
 }
 
+static void print_blocking_members(printer *out, const service *sv)
+{
+    print(out, "    /** Instead of callbacks: on worker threads, where they may wait; see "
+               "weir/rpc/blocking.h. */\n    struct {\n");
+    for (size_t i = 0; i < sv->method_count; i++) {
+        const method *m = &sv->methods[i];
+        print_template(out, blocking_members[m->client_streams + 2 * m->server_streams], m->vars);
+    }
+    print_template(out, "    } $blocking$;\n", sv->methods[0].vars);
+}
+
 static void print_methods(generator *g, printer *out, const service *sv)
 {
     names_declare(&g->names, format(g->schema->mem, "%s_methods", sv->symbol));
@@ -118,6 +149,8 @@ static void print_methods(generator *g, printer *out, const service *sv)
                                            : unary_member,
                        m->vars);
     }
+    if (sv->method_count)
+        print_blocking_members(out, sv);
     print(out, "%s} %s_methods;\n\n", sv->method_count ? "" : "    char unused;\n", sv->symbol);
 }
 
@@ -126,6 +159,14 @@ static void print_answers(generator *g, printer *out, const service *sv, const m
     print_template(out, m->server_streams ? send : reply, m->vars);
     declare(g, sv, m, m->server_streams ? "_send" : "_reply");
     declare(g, sv, m, m->server_streams ? "_send_post" : "_reply_post");
+    if (m->client_streams)
+        print_template(out, blocking_read, m->vars);
+    if (m->server_streams)
+        print_template(out, blocking_write, m->vars);
+    if (m->client_streams || m->server_streams)
+        print(out, "\n");
+    declare(g, sv, m, "_blocking_read");
+    declare(g, sv, m, "_blocking_write");
 }
 
 static void print_unary_stub(generator *g, printer *out, const service *sv, const method *m)

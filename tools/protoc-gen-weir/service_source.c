@@ -89,6 +89,50 @@ static const char stream_end[] =
     "        m->$member$.closed(call, why, user);\n"
     "}\n";
 
+/* Handlers that block, in the order of m->client_streams + 2 * m->server_streams. */
+
+static const char blocks[] = "static bool $service$_$method$_blocks(const void *methods)\n"
+                             "{\n"
+                             "    const $service$_methods *m = methods;\n"
+                             "    return m->$blocking$.$member$ != NULL;\n"
+                             "}\n"
+                             "static weir_status $service$_$method$_run(\n"
+                             "    weir_blocking_call *call, const void *request, void *reply,\n"
+                             "    const void *methods, void *user)\n"
+                             "{\n"
+                             "    const $service$_methods *m = methods;\n";
+
+static const char *const run[] = {
+    "    return m->$blocking$.$member$(call, request, reply, user);\n"
+    "}\n",
+    "    (void)request;\n"
+    "    return m->$blocking$.$member$(call, reply, user);\n"
+    "}\n",
+    "    (void)reply;\n"
+    "    return m->$blocking$.$member$(call, request, user);\n"
+    "}\n",
+    "    (void)request, (void)reply;\n"
+    "    return m->$blocking$.$member$(call, user);\n"
+    "}\n",
+};
+
+static const char blocking_read[] =
+    "weir_err $service$_$method$_blocking_read(\n"
+    "    weir_blocking_call *call, weir_arena *mem, $request$ **message)\n"
+    "{\n"
+    "    void *next = NULL;\n"
+    "    weir_err err = weir_blocking_read(call, mem, &next);\n"
+    "    if (!err)\n"
+    "        *message = next;\n"
+    "    return err;\n"
+    "}\n";
+
+static const char blocking_write[] =
+    "weir_err $service$_$method$_blocking_write(weir_blocking_call *call, const $reply$ *message)\n"
+    "{\n"
+    "    return weir_blocking_write(call, message);\n"
+    "}\n";
+
 /* A server's answers. */
 
 static const char reply[] =
@@ -238,7 +282,9 @@ static const char handler_row[] = "    {\n"
                                   "        .present = $service$_$method$_present,\n"
                                   "        .open = $service$_$method$_open,\n"
                                   "        .writable = $service$_$method$_writable,\n"
-                                  "        .closed = $service$_$method$_closed,\n";
+                                  "        .closed = $service$_$method$_closed,\n"
+                                  "        .blocks = $service$_$method$_blocks,\n"
+                                  "        .run = $service$_$method$_run,\n";
 
 static const char handler_row_messages[] =
     "        .message = $service$_$method$_message,\n"
@@ -290,6 +336,12 @@ static void print_server_side(printer *out, const method *m)
         print_template(out, open_unary, m->vars);
     }
     print_template(out, m->server_streams ? send : reply, m->vars);
+    print_template(out, blocks, m->vars);
+    print_template(out, run[m->client_streams + 2 * m->server_streams], m->vars);
+    if (m->client_streams)
+        print_template(out, blocking_read, m->vars);
+    if (m->server_streams)
+        print_template(out, blocking_write, m->vars);
 }
 
 static void print_stream_stub(printer *out, const method *m)

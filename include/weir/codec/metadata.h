@@ -33,6 +33,10 @@ typedef struct weir_metadata {
 WEIR_API WEIR_MUST_CHECK weir_err weir_metadata_add(weir_metadata *metadata, weir_arena *arena,
                                                     weir_str key, weir_str value);
 
+/** Appends a copy of all of `from`, as it is. @errors WEIR_ENOMEM: some may have been appended */
+WEIR_API WEIR_MUST_CHECK weir_err weir_metadata_append(weir_metadata *metadata, weir_arena *arena,
+                                                       const weir_metadata *from);
+
 /** Takes away every entry with that key. @return how many there were */
 WEIR_API size_t weir_metadata_remove(weir_metadata *metadata, weir_str key);
 

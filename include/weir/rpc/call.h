@@ -136,6 +136,16 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply_post(weir_call_id id, const we
 WEIR_API weir_err weir_call_finish_post(weir_call_id id, const weir_status *status);
 /** weir_call_half_close() from any thread. @thread any */
 WEIR_API weir_err weir_call_half_close_post(weir_call_id id);
+/** Runs in the call's loop; `call` is NULL when it has ended on the way. */
+typedef void (*weir_call_run_fn)(weir_call *call, void *user);
+
+/**
+ * `fn` runs once in the call's loop, in the order of this thread's other posts.
+ * @thread any
+ * @errors WEIR_ECLOSED: gone. WEIR_ENOMEM. `fn` does not run then.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_run_post(weir_call_id id, weir_call_run_fn fn,
+                                                     void *user);
 /** weir_call_cancel() from any thread. Gone is fine. @thread any */
 WEIR_API weir_err weir_call_cancel_post(weir_call_id id);
 

@@ -11,6 +11,7 @@
 WEIR_BEGIN_DECLS
 
 typedef struct weir_call weir_call;
+typedef struct weir_blocking_call weir_blocking_call;
 typedef struct weir_server weir_server;
 typedef struct weir_channel weir_channel;
 
@@ -41,7 +42,7 @@ typedef struct weir_service {
  * typed callbacks, which `methods` holds.
  */
 typedef struct weir_handler {
-    /** Whether the user serves this method at all. */
+    /** Whether the user serves this method with callbacks. */
     bool (*present)(const void *methods);
     /** The call begins. `request` is NULL for methods whose client streams; else it is the one
      * request and lives as long as the call. */
@@ -54,6 +55,13 @@ typedef struct weir_handler {
     void (*writable)(weir_call *call, const void *methods, void *user);
     /** The call is over, once. */
     void (*closed)(weir_call *call, const weir_status *why, const void *methods, void *user);
+
+    /** Whether the user serves it with a function that blocks, instead; NULL: no. */
+    bool (*blocks)(const void *methods);
+    /** That function, on a worker thread: see weir/rpc/blocking.h. `request` is NULL for methods whose client
+     * streams; `reply` is zeroed. */
+    weir_status (*run)(weir_blocking_call *call, const void *request, void *reply,
+                       const void *methods, void *user);
 } weir_handler;
 
 /** Any function pointer; cast back to its own type before it is called. */

@@ -2,6 +2,7 @@
 #ifndef WEIR_RPC_RPC_H
 #define WEIR_RPC_RPC_H
 
+#include <weir/rpc/blocking.h>
 #include <weir/rpc/call.h>
 #include <weir/rpc/channel.h>
 #include <weir/rpc/interceptor.h>

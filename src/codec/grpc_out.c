@@ -217,6 +217,7 @@ weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_bu
                                   void *user WEIR_UNUSED)
 {
     weir_grpc_call *call = stream;
+    weir__grpc_touch(call);
     call->out_bytes -= len;
     while (len > 0) {
         weir__out *out = call->out_first;

@@ -155,7 +155,7 @@ static void drain_end(weir_timer *timer, void *user WEIR_UNUSED)
 
 static void drain_link(weir__link *link)
 {
-    weir_grpc_drain(link->grpc);
+    weir_grpc_drain(link->grpc, WEIR_STR("the server is shutting down"));
     weir__link_wake(link);
     weir_loop_after(weir_conn_loop(link->conn), &link->drain, DRAIN_NOTICE_US, drain_end, NULL);
 }

@@ -202,6 +202,11 @@ void weir_grpc_expect_one(weir_grpc_call *call)
     call->expect_one = true;
 }
 
+bool weir_grpc_call_has_sent(const weir_grpc_call *call)
+{
+    return call->queued;
+}
+
 weir_grpc_fate weir_grpc_call_fate(const weir_grpc_call *call)
 {
     return call->fate;

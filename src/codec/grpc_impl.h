@@ -95,6 +95,7 @@ struct weir_grpc_call {
     bool peer_ended;    /* no more bytes from the peer */
     bool end_delivered; /* and the owner has been told */
     bool headers_sent;
+    bool queued;      /* a message or a half-close, ever */
     bool out_partial; /* the first message of the queue is half sent */
     bool out_ended;   /* our side ends after the queue: finished or half-closed */
     bool end_sent;

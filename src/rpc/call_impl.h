@@ -60,7 +60,9 @@ struct weir_call {
     size_t chain_opened;      /* so many know the call */
     bool opening;             /* inside one's `open` */
     bool held;
-    bool again; /* the one that held it is asked again */
+    bool again;         /* the one that held it is asked again */
+    weir_list children; /* calls that its handler has made: parent.h; not linked: none */
+    unsigned child_count;
 };
 
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "intercept.h"
+#include "parent.h"
 #include "server_impl.h"
 
 typedef struct server_call {
@@ -124,9 +125,11 @@ static void on_close(weir_call *call, const weir_status *status)
         route->handler->closed(call, status, route->served->methods, route->served->user);
     if (call->chain)
         weir__intercept_closed(call, status);
-    atomic_fetch_sub_explicit(&sc->server->calls, 1, memory_order_relaxed);
+    weir__counters *counters = call->link->counters;
     if (status->code != WEIR_STATUS_OK)
-        atomic_fetch_add_explicit(&sc->server->calls_failed, 1, memory_order_relaxed);
+        weir__count(&counters->failed);
+    weir__count(&counters->ended);
+    weir__children_cancel(call);
     weir__call_unregister(call);
 }
 
@@ -227,8 +230,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
         return;
     }
     weir_grpc_call_set_owner(wire, &sc->call);
-    atomic_fetch_add_explicit(&server->calls, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->calls_total, 1, memory_order_relaxed);
+    weir__count(&((weir__counters *)link->counters)->started);
     if (!client_streams(route->method))
         weir_grpc_expect_one(wire);
     if (weir__intercept_open(&sc->call))

@@ -146,6 +146,9 @@ typedef enum weir_grpc_fate {
 /** Client, in on_close: after anything but WEIR_GRPC_SEEN the call may be made again elsewhere. */
 WEIR_API weir_grpc_fate weir_grpc_call_fate(const weir_grpc_call *call);
 
+/** Client: whether a message or the half-close was queued, sent or not. */
+WEIR_API bool weir_grpc_call_has_sent(const weir_grpc_call *call);
+
 /* Of a call. */
 
 WEIR_API weir_grpc *weir_grpc_call_grpc(const weir_grpc_call *call);

@@ -47,6 +47,13 @@ void weir__keepalive_start(weir__link *link, const weir__keepalive_opts *opts)
         wait_us(link, opts->time_us);
 }
 
+void weir__keepalive_answered(weir__link *link)
+{
+    if (link->alive.asked.us)
+        wait_us(link, link->alive.opts->time_us);
+    link->alive.asked = (weir_time){0};
+}
+
 void weir__keepalive_stop(weir__link *link)
 {
     weir_loop_cancel(weir_conn_loop(link->conn), &link->alive.timer);

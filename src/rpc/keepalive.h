@@ -32,6 +32,8 @@ typedef struct weir__keepalive {
 
 /** @param opts  the owner's, as it is from now on */
 void weir__keepalive_start(weir__link *link, const weir__keepalive_opts *opts);
+/** Our PING has been answered. */
+void weir__keepalive_answered(weir__link *link);
 /** Repeatable. */
 void weir__keepalive_stop(weir__link *link);
 /** The peer has sent a PING. One too many ends the connection with "too_many_pings". */

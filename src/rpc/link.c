@@ -86,6 +86,11 @@ static void on_ping(weir_grpc *grpc WEIR_UNUSED, void *user)
     weir__keepalive_pinged(user);
 }
 
+static void on_ping_ack(weir_grpc *grpc WEIR_UNUSED, void *user)
+{
+    weir__keepalive_answered(user);
+}
+
 static const weir_grpc_ops grpc_ops = {
     .on_request = on_request,
     .on_headers = on_headers,
@@ -97,6 +102,7 @@ static const weir_grpc_ops grpc_ops = {
     .on_wake = on_wake,
     .on_goaway = on_goaway,
     .on_ping = on_ping,
+    .on_ping_ack = on_ping_ack,
 };
 
 weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,

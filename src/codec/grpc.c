@@ -247,8 +247,7 @@ void weir_grpc_drain(weir_grpc *grpc, weir_str reason)
     if (grpc->closed_to_new || weir_timer_pending(&grpc->drain))
         return;
     snprintf(grpc->reason, sizeof grpc->reason, "%.*s", WEIR_STR_ARGS(reason));
-    weir_h2_goaway_notice(grpc->h2, weir_str_from(grpc->reason));
-    weir_h2_ping(grpc->h2, PING_DRAIN);
+    weir_h2_goaway_notice(grpc->h2, weir_str_from(grpc->reason), PING_DRAIN);
     weir_timers_add(grpc->timers, &grpc->drain,
                     weir_time_add(weir_timers_now(grpc->timers), DRAIN_NOTICE_US), on_drain_silence,
                     NULL);

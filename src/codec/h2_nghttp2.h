@@ -50,8 +50,9 @@ struct weir_h2 {
     weir_buf *out; /* of the pull that runs */
     size_t out_limit;
     weir_buf farewell; /* what is left to be sent after a connection error */
-    char *why;         /* of the pool; NULL: nothing is wrong */
-    char notice[80]; /* text of a GOAWAY that the library gives none */
+    char *why;            /* of the pool; NULL: nothing is wrong */
+    uint64_t notice_ping; /* to follow the notice; 0: none */
+    char notice[80];      /* text of a GOAWAY that the library gives none */
 };
 
 /** Sets the text of weir_h2_error() unless it is set. */

@@ -70,8 +70,12 @@ static void sent_request(weir_h2 *h2, int32_t id)
     weir__h2_limits_earn(&h2->limits, WEIR__H2_SENT_REQUEST);
 }
 
+/** The library would send a PING before a GOAWAY that was submitted earlier. */
 static void sent_goaway(weir_h2 *h2, const nghttp2_goaway *goaway)
 {
+    if (h2->notice_ping)
+        weir_h2_ping(h2, h2->notice_ping);
+    h2->notice_ping = 0;
     if (h2->ending)
         weir__h2_explain(h2, "%s%s%.*s", weir_h2_code_name(goaway->error_code),
                          goaway->opaque_data_len > 0 ? ": " : "", (int)goaway->opaque_data_len,

@@ -12,6 +12,8 @@ enum {
 /* A client that has not answered the PING of a drain by then has nothing on its way. */
 #define DRAIN_NOTICE_US WEIR_SECONDS(5)
 
+#define DEADLINE_SLACK_US WEIR_MILLISECONDS(20)
+
 enum {
     PING_ALIVE = 1, /* what our PINGs carry */
     PING_DRAIN = 2
@@ -33,9 +35,21 @@ static void *on_open(weir_h2 *h2 WEIR_UNUSED, int32_t id, void *user)
     return call;
 }
 
+/** A client ends a call at its deadline a little before the server does: its clock began earlier.
+ */
+static bool is_about_due(const weir_grpc_call *call)
+{
+    weir_time soon = weir_time_add(weir_timers_now(call->grpc->timers), DEADLINE_SLACK_US);
+    return weir_time_before(call->deadline, soon);
+}
+
 /** How a call that nothing else decided ends when its stream is closed. */
 static void decide_from_close(weir_grpc_call *call, uint32_t code, bool remote)
 {
+    if (call->grpc->role == WEIR_H2_SERVER && remote && is_about_due(call)) {
+        weir__grpc_decide(call, WEIR_STATUS_DEADLINE_EXCEEDED, WEIR_STR("deadline exceeded"));
+        return;
+    }
     if (call->grpc->role == WEIR_H2_SERVER) {
         weir__grpc_decide(call, WEIR_STATUS_CANCELLED,
                           remote && code == WEIR_H2_CANCEL ? WEIR_STR("cancelled by the client")

@@ -1,8 +1,6 @@
 /* Connections: from the events of HTTP/2 to calls, and their end. */
 #include "grpc_impl.h"
 
-#include <stdio.h>
-
 enum {
     DEFAULT_MAX_RECEIVE = 4 << 20,
     DEFAULT_HIGH_WATER = 64 << 10,
@@ -12,6 +10,7 @@ enum {
 /* A client that has not answered the PING of a drain by then has nothing on its way. */
 #define DRAIN_NOTICE_US WEIR_SECONDS(5)
 
+/* A client's deadline and ours differ by what the network and two timers take. */
 #define DEADLINE_SLACK_US WEIR_MILLISECONDS(20)
 
 enum {
@@ -256,12 +255,12 @@ static void on_drain_silence(weir_timer *timer, void *user WEIR_UNUSED)
     weir__grpc_wake(grpc);
 }
 
-void weir_grpc_drain(weir_grpc *grpc, weir_str reason)
+void weir_grpc_drain(weir_grpc *grpc, const char *reason)
 {
     if (grpc->closed_to_new || weir_timer_pending(&grpc->drain))
         return;
-    snprintf(grpc->reason, sizeof grpc->reason, "%.*s", WEIR_STR_ARGS(reason));
-    weir_h2_goaway_notice(grpc->h2, weir_str_from(grpc->reason), PING_DRAIN);
+    grpc->reason = reason;
+    weir_h2_goaway_notice(grpc->h2, reason, PING_DRAIN);
     weir_timers_add(grpc->timers, &grpc->drain,
                     weir_time_add(weir_timers_now(grpc->timers), DRAIN_NOTICE_US), on_drain_silence,
                     NULL);
@@ -270,7 +269,7 @@ void weir_grpc_drain(weir_grpc *grpc, weir_str reason)
 void weir_grpc_drain_end(weir_grpc *grpc)
 {
     weir_timers_cancel(grpc->timers, &grpc->drain);
-    weir_grpc_goaway(grpc, WEIR_H2_NO_ERROR, weir_str_from(grpc->reason));
+    weir_grpc_goaway(grpc, WEIR_H2_NO_ERROR, weir_str_from(grpc->reason ? grpc->reason : ""));
 }
 
 void weir_grpc_goaway(weir_grpc *grpc, uint32_t code, weir_str reason)

@@ -23,7 +23,7 @@ struct weir_grpc {
     weir_list settled;  /* calls whose on_close is due */
     bool closed_to_new; /* a GOAWAY was received or sent */
     weir_timer drain;   /* the client does not answer the PING of a drain */
-    char reason[80];    /* of the drain */
+    const char *reason; /* of the drain; NULL: none */
 };
 
 /** A message, or the rest of it, on its way out: header, prefix and bytes in one pool block, or

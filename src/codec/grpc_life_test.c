@@ -8,8 +8,8 @@ TEST(grpc_life, draining_takes_calls_that_are_on_their_way_and_then_no_more)
     pair *p = pair_open(NULL, NULL);
     p->server.act = echo;
     settle(p);
-    weir_grpc_drain(p->server.grpc, WEIR_STR("max_age"));
-    weir_grpc_drain(p->server.grpc, WEIR_STR("again"));
+    weir_grpc_drain(p->server.grpc, "max_age");
+    weir_grpc_drain(p->server.grpc, "again");
     weir_grpc_call *call = start(p, weir_time_never(), NULL);
     settle(p); /* the call, and the answer to the PING behind it */
     assert_false(weir_grpc_is_open(p->client.grpc));
@@ -74,7 +74,7 @@ TEST(grpc_life, a_drain_whose_ping_is_not_answered_ends_by_itself)
 {
     pair *p = pair_open(NULL, NULL);
     settle(p);
-    weir_grpc_drain(p->server.grpc, WEIR_STR("max_idle"));
+    weir_grpc_drain(p->server.grpc, "max_idle");
     assert_true(weir_grpc_is_open(p->server.grpc));
     weir_timers_advance(&p->server.timers, weir_time_add(p->now, WEIR_SECONDS(4)));
     assert_true(weir_grpc_is_open(p->server.grpc));

@@ -376,10 +376,10 @@ void weir_h2_consume(weir_h2 *h2, int32_t id, size_t len)
     weir__h2_note(h2, nghttp2_session_consume_stream(h2->session, id, len));
 }
 
-void weir_h2_goaway_notice(weir_h2 *h2, weir_str debug, uint64_t ping)
+void weir_h2_goaway_notice(weir_h2 *h2, const char *debug, uint64_t ping)
 {
     h2->notice_ping = ping;
-    snprintf(h2->notice, sizeof h2->notice, "%.*s", WEIR_STR_ARGS(debug));
+    h2->notice = debug;
     weir__h2_note(h2, nghttp2_submit_shutdown_notice(h2->session));
 }
 

@@ -49,10 +49,10 @@ struct weir_h2 {
     weir__h2_limits limits;
     weir_buf *out; /* of the pull that runs */
     size_t out_limit;
-    weir_buf farewell; /* what is left to be sent after a connection error */
+    weir_buf farewell;    /* what is left to be sent after a connection error */
     char *why;            /* of the pool; NULL: nothing is wrong */
     uint64_t notice_ping; /* to follow the notice; 0: none */
-    char notice[80];      /* text of a GOAWAY that the library gives none */
+    const char *notice;   /* text of a GOAWAY that the library gives none; NULL: none */
 };
 
 /** Sets the text of weir_h2_error() unless it is set. */

@@ -126,7 +126,7 @@ nghttp2_data_provider weir__h2_body_of(void *stream)
 /** A GOAWAY that the library wrote says only a number: the reason is added. */
 static weir_err append_goaway(weir_h2 *h2, weir_buf *out, const uint8_t *frame)
 {
-    const char *text = h2->why ? h2->why : h2->notice;
+    const char *text = h2->why ? h2->why : h2->notice ? h2->notice : "";
     size_t len = strlen(text);
     uint8_t head[FRAME_HEAD + GOAWAY_BYTES];
     memcpy(head, frame, sizeof head);

@@ -261,7 +261,7 @@ TEST(h2, a_graceful_end_lets_running_calls_finish)
     assert_ok(end_request(client, (struct call){.finish = true}, &running));
     exchange(client, server);
     client->log_len = 0;
-    weir_h2_goaway_notice(server->h2, WEIR_STR("soon"), 7);
+    weir_h2_goaway_notice(server->h2, "soon", 7);
     exchange(client, server);
     assert_log(client, "goaway 2147483647 NO_ERROR soon\n");
     assert_non_null(strstr(server->log, "pong 7\n"));

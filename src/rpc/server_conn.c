@@ -17,7 +17,7 @@ static int64_t jittered(int64_t us, const void *salt)
 
 void weir__server_drain_link(weir__link *link, const char *reason)
 {
-    weir_grpc_drain(link->grpc, weir_str_from(reason));
+    weir_grpc_drain(link->grpc, reason);
     weir__link_wake(link);
 }
 

@@ -85,7 +85,7 @@ const weir__route *weir__routes_find(const weir__routes *routes, weir_str path);
 
 /** Of each connection. */
 extern const weir_conn_ops weir__server_conn_ops;
-/** Tells the client to go elsewhere; its calls finish. */
+/** Tells the client to go elsewhere; its calls finish. @param reason  static */
 void weir__server_drain_link(weir__link *link, const char *reason);
 /** Ends its calls, and then the connection. */
 void weir__server_end_link(weir__link *link, const char *reason);

@@ -102,9 +102,9 @@ WEIR_API void *weir_grpc_user(const weir_grpc *grpc);
  * Server, graceful end in two steps (RFC 9113 6.8): tells the client to go elsewhere, and sends a
  * PING. Calls already on their way are taken until its answer is there, or 5 s are over; then comes
  * weir_grpc_drain_end(). Repeatable.
- * @param reason  goes to the client; cut off after 79 bytes
+ * @param reason  static, of at most 200 bytes; goes to the client
  */
-WEIR_API void weir_grpc_drain(weir_grpc *grpc, weir_str reason);
+WEIR_API void weir_grpc_drain(weir_grpc *grpc, const char *reason);
 /** Server: no new calls from now on; the running ones finish. */
 WEIR_API void weir_grpc_drain_end(weir_grpc *grpc);
 /** GOAWAY with this code and text, and no new calls. */

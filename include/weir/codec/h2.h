@@ -210,9 +210,9 @@ WEIR_API void weir_h2_reset(weir_h2 *h2, int32_t id, uint32_t code);
 WEIR_API void weir_h2_consume(weir_h2 *h2, int32_t id, size_t len);
 
 /** Server: first half of a graceful end (RFC 9113 6.8): GOAWAY with the highest id; go on for a
- * while. `debug` is cut off after 79 bytes. A PING with `ping` follows, unless that is 0: when its
- * answer comes, the peer has seen the GOAWAY. */
-WEIR_API void weir_h2_goaway_notice(weir_h2 *h2, weir_str debug, uint64_t ping);
+ * while. A PING with `ping` follows, unless that is 0: when its answer comes, the peer has seen the
+ * GOAWAY. @param debug  static, of at most 200 bytes */
+WEIR_API void weir_h2_goaway_notice(weir_h2 *h2, const char *debug, uint64_t ping);
 
 /** GOAWAY with the last stream seen: no new ones; running ones may finish. */
 WEIR_API void weir_h2_goaway(weir_h2 *h2, uint32_t code, weir_str debug);

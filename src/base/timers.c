@@ -40,7 +40,7 @@ static weir_timer *timer_of(weir_list *node)
 
 void weir_timers_init(weir_timers *timers, weir_time now)
 {
-    *timers = (weir_timers){.now = now, .tick = floor_tick(now)};
+    *timers = (weir_timers){.clock = now, .now = now, .tick = floor_tick(now)};
     for (int level = 0; level < WEIR__TIMER_LEVELS; level++)
         for (int slot = 0; slot < WEIR__TIMER_SLOTS; slot++)
             weir_list_init(&timers->slots[level][slot]);
@@ -164,6 +164,7 @@ size_t weir_timers_advance(weir_timers *timers, weir_time now)
         now = timers->now;
     collect_due(timers, floor_tick(now));
     timers->now = now;
+    weir_timers_tell(timers, now);
 
     weir_list running; /* what callbacks add to `due` waits for the next advance */
     weir_list_init(&running);

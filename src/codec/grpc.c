@@ -1,138 +1,54 @@
-/* Connections and the life of calls. */
+/* Connections: from the events of HTTP/2 to calls, and their end. */
 #include "grpc_impl.h"
 
 enum {
     DEFAULT_MAX_RECEIVE = 4 << 20,
     DEFAULT_HIGH_WATER = 64 << 10,
-    DEFAULT_CALL_BYTES = 16 << 20,
-    /* A call and the first bytes of its arena, in one block of the pool: all that an idle call
-     * needs. */
-    CALL_BLOCK = 896
+    DEFAULT_CALL_BYTES = 16 << 20
 };
 
-_Static_assert(sizeof(weir_grpc_call) % 16 == 0, "the arena behind it must be aligned");
-_Static_assert(sizeof(weir_grpc_call) <= CALL_BLOCK - 384, "an idle call should fit its block");
+/* A client that has not answered the PING of a drain by then has nothing on its way. */
+#define DRAIN_NOTICE_US WEIR_SECONDS(5)
 
-static weir_grpc_call *call_new(weir_grpc *grpc)
-{
-    weir_grpc_call *call = weir_pool_get(grpc->pool, CALL_BLOCK);
-    if (!call)
-        return NULL;
-    memset(call, 0, sizeof *call);
-    call->grpc = grpc;
-    call->deadline = weir_time_never();
-    call->http_status = 0;
-    call->grpc_status = -1;
-    weir_arena_init(&call->arena, grpc->pool, grpc->opts.call_bytes);
-    weir_arena_lend(&call->arena, call + 1, CALL_BLOCK - sizeof *call);
-    weir_buf_init(&call->held, grpc->pool);
-    weir_list_append(&grpc->calls, &call->node);
-    grpc->call_count++;
-    return call;
-}
+/* A client's deadline and ours differ by what the network and two timers take. */
+#define DEADLINE_SLACK_US WEIR_MILLISECONDS(20)
 
-static void call_free(weir_grpc_call *call)
-{
-    weir_grpc *grpc = call->grpc;
-    weir_timers_cancel(grpc->timers, &call->expiry);
-    weir_list_remove(&call->node);
-    weir_list_remove(&call->writable_node);
-    weir__grpc_in_free(call);
-    weir__grpc_out_clear(call);
-    weir_buf_clear(&call->held);
-    weir_arena_fini(&call->arena);
-    grpc->call_count--;
-    weir_pool_put(grpc->pool, call, CALL_BLOCK);
-}
+enum {
+    PING_ALIVE = 1, /* what our PINGs carry */
+    PING_DRAIN = 2
+};
 
-void weir__grpc_decide(weir_grpc_call *call, weir_status_code code, weir_str message)
+void weir__grpc_wake(weir_grpc *grpc)
 {
-    if (call->decided)
-        return;
-    call->decided = true;
-    call->status.code = code;
-    call->status.message = weir_arena_copy(&call->arena, message);
-    if (!call->status.message.ptr)
-        call->status.message = WEIR_STR("");
-}
-
-void weir__grpc_decide_text(weir_grpc_call *call, weir_status_code code, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    weir_str text = weir_arena_vprintf(&call->arena, fmt, args);
-    va_end(args);
-    weir__grpc_decide(call, code, text.ptr ? text : WEIR_STR(""));
-}
-
-void weir__grpc_reset(weir_grpc_call *call, uint32_t h2_code)
-{
-    if (call->reset)
-        return;
-    call->reset = true;
-    call->out_ended = true;
-    weir__grpc_out_clear(call);
-    weir_buf_clear(&call->held);
-    weir_h2_reset(call->grpc->h2, call->id, h2_code);
-    weir__grpc_settle(call);
-}
-
-void weir__grpc_fail(weir_grpc_call *call, weir_status_code code, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    weir_str message = weir_arena_vprintf(&call->arena, fmt, args);
-    va_end(args);
-    weir__grpc_decide(call, code, message.ptr ? message : WEIR_STR(""));
-    if (call->grpc->role == WEIR_H2_CLIENT || !weir__grpc_out_forget(call) ||
-        weir_grpc_finish(call, &call->status))
-        weir__grpc_reset(call, WEIR_H2_CANCEL);
-}
-
-static void on_expiry(weir_timer *timer, void *user WEIR_UNUSED)
-{
-    weir_grpc_call *call = WEIR_CONTAINER_OF(timer, weir_grpc_call, expiry);
-    weir_grpc *grpc = call->grpc;
-    weir__grpc_fail(call, WEIR_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
     if (grpc->ops->on_wake)
         grpc->ops->on_wake(grpc, grpc->user);
-}
-
-static void arm_deadline(weir_grpc_call *call)
-{
-    if (call->deadline.us != WEIR_TIME_NEVER_US)
-        weir_timers_add(call->grpc->timers, &call->expiry, call->deadline, on_expiry, NULL);
 }
 
 /* Events of the HTTP/2 layer. */
 
 static void *on_open(weir_h2 *h2 WEIR_UNUSED, int32_t id, void *user)
 {
-    weir_grpc_call *call = call_new(user);
+    weir_grpc_call *call = weir__grpc_call_new(user);
     if (call)
         call->id = id;
     return call;
 }
 
-static void end_call(weir_grpc_call *call)
+/** A client ends a call at its deadline a little before the server does: its clock began earlier.
+ */
+static bool is_about_due(const weir_grpc_call *call)
 {
-    weir_grpc *grpc = call->grpc;
-    if (call->announced)
-        grpc->ops->on_close(call, &call->status, grpc->user);
-    call_free(call);
-}
-
-void weir__grpc_settle(weir_grpc_call *call)
-{
-    if (!call->stream_gone)
-        return;
-    weir_list_remove(&call->node);
-    weir_list_append(&call->grpc->settled, &call->node);
+    weir_time soon = weir_time_add(weir_timers_now(call->grpc->timers), DEADLINE_SLACK_US);
+    return weir_time_before(call->deadline, soon);
 }
 
 /** How a call that nothing else decided ends when its stream is closed. */
 static void decide_from_close(weir_grpc_call *call, uint32_t code, bool remote)
 {
+    if (call->grpc->role == WEIR_H2_SERVER && remote && is_about_due(call)) {
+        weir__grpc_decide(call, WEIR_STATUS_DEADLINE_EXCEEDED, WEIR_STR("deadline exceeded"));
+        return;
+    }
     if (call->grpc->role == WEIR_H2_SERVER) {
         weir__grpc_decide(call, WEIR_STATUS_CANCELLED,
                           remote && code == WEIR_H2_CANCEL ? WEIR_STR("cancelled by the client")
@@ -143,24 +59,28 @@ static void decide_from_close(weir_grpc_call *call, uint32_t code, bool remote)
                            remote ? "server" : "client's protocol check", weir_h2_code_name(code));
 }
 
-static void on_close(weir_h2 *h2 WEIR_UNUSED, void *stream, uint32_t code, bool remote, void *user)
+static void on_close(weir_h2 *h2, void *stream, uint32_t code, bool remote, void *user)
 {
     weir_grpc *grpc = user;
     weir_grpc_call *call = stream;
     call->stream_gone = true;
+    if (code == WEIR_H2_REFUSED_STREAM && !call->reset && call->http_status == 0)
+        call->fate = weir_h2_is_sent(h2, call->id) ? WEIR_GRPC_REFUSED : WEIR_GRPC_UNSENT;
     if (call->peer_ended && !call->end_delivered && call->grpc->role == WEIR_H2_CLIENT)
         return; /* paused: what arrived is delivered first */
     decide_from_close(call, code, remote);
-    end_call(call);
+    weir__grpc_end_call(call);
     if (grpc->ops->on_room)
         grpc->ops->on_room(grpc, grpc->user);
 }
 
-static void on_goaway(weir_h2 *h2 WEIR_UNUSED, int32_t last_id WEIR_UNUSED,
-                      uint32_t code WEIR_UNUSED, weir_str debug WEIR_UNUSED, void *user)
+static void on_goaway(weir_h2 *h2 WEIR_UNUSED, int32_t last_id WEIR_UNUSED, uint32_t code,
+                      weir_str debug, void *user)
 {
     weir_grpc *grpc = user;
     grpc->closed_to_new = true;
+    if (grpc->ops->on_goaway)
+        grpc->ops->on_goaway(grpc, code, debug, grpc->user);
     if (grpc->ops->on_room)
         grpc->ops->on_room(grpc, grpc->user);
 }
@@ -170,6 +90,22 @@ static void on_settings(weir_h2 *h2 WEIR_UNUSED, void *user)
     weir_grpc *grpc = user;
     if (grpc->ops->on_room)
         grpc->ops->on_room(grpc, grpc->user);
+}
+
+static void on_ping(weir_h2 *h2 WEIR_UNUSED, void *user)
+{
+    weir_grpc *grpc = user;
+    if (grpc->ops->on_ping)
+        grpc->ops->on_ping(grpc, grpc->user);
+}
+
+static void on_ping_ack(weir_h2 *h2 WEIR_UNUSED, uint64_t opaque, void *user)
+{
+    weir_grpc *grpc = user;
+    if (opaque == PING_DRAIN)
+        weir_grpc_drain_end(grpc);
+    else if (grpc->ops->on_ping_ack)
+        grpc->ops->on_ping_ack(grpc, grpc->user);
 }
 
 static const weir_h2_ops h2_ops = {
@@ -183,6 +119,8 @@ static const weir_h2_ops h2_ops = {
     .on_body_write = weir__grpc_on_body_write,
     .on_goaway = on_goaway,
     .on_settings = on_settings,
+    .on_ping_ack = on_ping_ack,
+    .on_ping = on_ping,
 };
 
 /* Connections. */
@@ -225,6 +163,12 @@ void weir_grpc_free(weir_grpc *grpc, const char *why)
 {
     if (!grpc)
         return;
+    weir_timers_cancel(grpc->timers, &grpc->drain);
+    weir_list_each (node, next, &grpc->calls) {
+        weir_grpc_call *call = WEIR_CONTAINER_OF(node, weir_grpc_call, node);
+        if (grpc->role == WEIR_H2_CLIENT && !weir_h2_is_sent(grpc->h2, call->id))
+            call->fate = WEIR_GRPC_UNSENT;
+    }
     weir_h2_free(grpc->h2);
     grpc->h2 = NULL;
     grpc->closed_to_new = true;
@@ -234,7 +178,7 @@ void weir_grpc_free(weir_grpc *grpc, const char *why)
         call->reset = call->out_ended = true;
         weir_buf_clear(&call->held);
         weir__grpc_decide(call, WEIR_STATUS_UNAVAILABLE, weir_str_from(why));
-        end_call(call);
+        weir__grpc_end_call(call);
     }
     weir_pool_put(grpc->pool, grpc, sizeof *grpc);
 }
@@ -258,7 +202,7 @@ static void tell_writable(weir_grpc *grpc)
 static void end_settled(weir_grpc *grpc)
 {
     for (weir_list *node; (node = weir_list_pop(&grpc->settled));)
-        end_call(WEIR_CONTAINER_OF(node, weir_grpc_call, node));
+        weir__grpc_end_call(WEIR_CONTAINER_OF(node, weir_grpc_call, node));
 }
 
 weir_err weir_grpc_pull(weir_grpc *grpc, weir_buf *out, size_t limit)
@@ -304,17 +248,46 @@ void *weir_grpc_user(const weir_grpc *grpc)
     return grpc->user;
 }
 
-void weir_grpc_drain(weir_grpc *grpc)
+static void on_drain_silence(weir_timer *timer, void *user WEIR_UNUSED)
 {
-    weir_h2_goaway_notice(grpc->h2);
+    weir_grpc *grpc = WEIR_CONTAINER_OF(timer, weir_grpc, drain);
+    weir_grpc_drain_end(grpc);
+    weir__grpc_wake(grpc);
+}
+
+void weir_grpc_drain(weir_grpc *grpc, const char *reason)
+{
+    if (grpc->closed_to_new || weir_timer_pending(&grpc->drain))
+        return;
+    grpc->reason = reason;
+    weir_h2_goaway_notice(grpc->h2, reason, PING_DRAIN);
+    weir_timers_add(grpc->timers, &grpc->drain,
+                    weir_time_add(weir_timers_now(grpc->timers), DRAIN_NOTICE_US), on_drain_silence,
+                    NULL);
 }
 
 void weir_grpc_drain_end(weir_grpc *grpc)
 {
+    weir_timers_cancel(grpc->timers, &grpc->drain);
+    weir_grpc_goaway(grpc, WEIR_H2_NO_ERROR, weir_str_from(grpc->reason ? grpc->reason : ""));
+}
+
+void weir_grpc_goaway(weir_grpc *grpc, uint32_t code, weir_str reason)
+{
     if (grpc->closed_to_new)
         return;
     grpc->closed_to_new = true;
-    weir_h2_goaway(grpc->h2, WEIR_H2_NO_ERROR, WEIR_STR("the server is shutting down"));
+    weir_h2_goaway(grpc->h2, code, reason);
+}
+
+void weir_grpc_ping(weir_grpc *grpc)
+{
+    weir_h2_ping(grpc->h2, PING_ALIVE);
+}
+
+bool weir_grpc_take_sent(weir_grpc *grpc)
+{
+    return weir_h2_take_sent(grpc->h2);
 }
 
 void weir_grpc_end_calls(weir_grpc *grpc, weir_status_code code, weir_str message)
@@ -326,119 +299,4 @@ void weir_grpc_end_calls(weir_grpc *grpc, weir_status_code code, weir_str messag
         else if (!call->end_sent)
             weir__grpc_reset(call, WEIR_H2_CANCEL);
     }
-}
-
-/* Calls. */
-
-weir_err weir_grpc_call_start(weir_grpc_call **out, weir_grpc *grpc, const weir_grpc_start *start)
-{
-    if (grpc->closed_to_new)
-        return WEIR_ECLOSED;
-    weir_grpc_call *call = call_new(grpc);
-    if (!call)
-        return WEIR_ENOMEM;
-    call->owner = start->owner;
-    call->deadline = start->deadline;
-    weir_err err = weir__grpc_submit_request(call, start);
-    if (err) {
-        call_free(call);
-        return err;
-    }
-    call->announced = true;
-    arm_deadline(call);
-    *out = call;
-    return WEIR_OK;
-}
-
-void weir__grpc_announce_request(weir_grpc_call *call)
-{
-    weir_grpc *grpc = call->grpc;
-    int64_t limit = grpc->opts.max_call_us;
-    if (limit > 0) {
-        weir_time latest = weir_time_add(weir_timers_now(grpc->timers), limit);
-        if (weir_time_before(latest, call->deadline))
-            call->deadline = latest;
-    }
-    arm_deadline(call);
-    call->announced = true;
-    grpc->ops->on_request(call, grpc->user);
-}
-
-void weir_grpc_end_call(weir_grpc_call *call, weir_status_code code, const char *message)
-{
-    if (!call->decided)
-        weir__grpc_fail(call, code, "%s", message);
-}
-
-void weir_grpc_cancel(weir_grpc_call *call)
-{
-    if (call->decided && call->grpc->role == WEIR_H2_CLIENT)
-        return;
-    weir__grpc_decide(call, WEIR_STATUS_CANCELLED, WEIR_STR("cancelled"));
-    weir__grpc_reset(call, WEIR_H2_CANCEL);
-}
-
-void weir_grpc_expect_one(weir_grpc_call *call)
-{
-    call->expect_one = true;
-}
-
-weir_grpc *weir_grpc_call_grpc(const weir_grpc_call *call)
-{
-    return call->grpc;
-}
-
-void weir_grpc_call_set_owner(weir_grpc_call *call, void *owner)
-{
-    call->owner = owner;
-}
-
-void *weir_grpc_call_owner(const weir_grpc_call *call)
-{
-    return call->owner;
-}
-
-weir_arena *weir_grpc_call_arena(weir_grpc_call *call)
-{
-    return &call->arena;
-}
-
-weir_str weir_grpc_call_path(const weir_grpc_call *call)
-{
-    return call->path;
-}
-
-weir_str weir_grpc_call_authority(const weir_grpc_call *call)
-{
-    return call->authority;
-}
-
-const weir_metadata *weir_grpc_call_metadata(const weir_grpc_call *call)
-{
-    return &call->metadata;
-}
-
-weir_metadata *weir_grpc_call_edit_metadata(weir_grpc_call *call)
-{
-    return &call->metadata;
-}
-
-bool weir_grpc_call_has_ended(const weir_grpc_call *call)
-{
-    return call->out_ended || call->reset;
-}
-
-const weir_metadata *weir_grpc_call_trailers(const weir_grpc_call *call)
-{
-    return &call->last;
-}
-
-weir_time weir_grpc_call_deadline(const weir_grpc_call *call)
-{
-    return call->deadline;
-}
-
-size_t weir_grpc_call_unsent(const weir_grpc_call *call)
-{
-    return call->out_bytes;
 }

@@ -1,8 +1,8 @@
 /**
  * @file
- * Inside of the gRPC engine: grpc.c owns connections and the life of calls, grpc_headers.c reads
- * and writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues outgoing
- * ones.
+ * Inside of the gRPC engine: grpc.c owns connections, grpc_call.c the life of calls, grpc_headers.c
+ * reads and writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues
+ * outgoing ones.
  */
 #ifndef WEIR_CODEC_GRPC_IMPL_H
 #define WEIR_CODEC_GRPC_IMPL_H
@@ -22,6 +22,8 @@ struct weir_grpc {
     weir_list writable; /* calls whose on_writable is due */
     weir_list settled;  /* calls whose on_close is due */
     bool closed_to_new; /* a GOAWAY was received or sent */
+    weir_timer drain;   /* the client does not answer the PING of a drain */
+    const char *reason; /* of the drain; NULL: none */
 };
 
 /** A message, or the rest of it, on its way out: header, prefix and bytes in one pool block, or
@@ -65,8 +67,9 @@ struct weir_grpc_call {
     weir_list writable_node; /* in grpc->writable */
     int32_t id;
     weir_arena arena;
-    weir_timer expiry;
+    weir_timer expiry; /* at the deadline, or to see whether the client is silent */
     weir_time deadline;
+    weir_time active; /* with call_idle_us: the client did something */
 
     /* What the peer said. */
     weir_str path, authority;
@@ -92,6 +95,7 @@ struct weir_grpc_call {
     bool peer_ended;    /* no more bytes from the peer */
     bool end_delivered; /* and the owner has been told */
     bool headers_sent;
+    bool queued;      /* a message or a half-close, ever */
     bool out_partial; /* the first message of the queue is half sent */
     bool out_ended;   /* our side ends after the queue: finished or half-closed */
     bool end_sent;
@@ -101,9 +105,20 @@ struct weir_grpc_call {
     bool delivering;     /* inside the owner's on_message */
     bool stream_gone;    /* HTTP/2 is done with it, the owner is not */
     bool reset;          /* we sent RST_STREAM */
+    weir_grpc_fate fate;
 };
 
 /* grpc.c */
+
+/** There is output outside of weir_grpc_feed(). */
+void weir__grpc_wake(weir_grpc *grpc);
+
+/* grpc_call.c */
+
+/** NULL: out of memory. */
+weir_grpc_call *weir__grpc_call_new(weir_grpc *grpc);
+/** Tells the owner, and frees. */
+void weir__grpc_end_call(weir_grpc_call *call);
 
 /** Server: the request is in order; the owner learns of it. */
 void weir__grpc_announce_request(weir_grpc_call *call);
@@ -115,6 +130,12 @@ void weir__grpc_decide_text(weir_grpc_call *call, weir_status_code code, const c
 /** Ends the call with an error now: with trailers where they can be sent, else with RST_STREAM. */
 void weir__grpc_fail(weir_grpc_call *call, weir_status_code code, const char *fmt, ...)
     WEIR_PRINTF(3, 4);
+/** The client has sent or read something. */
+static inline void weir__grpc_touch(weir_grpc_call *call)
+{
+    if (call->grpc->opts.call_idle_us > 0)
+        call->active = weir_timers_now(call->grpc->timers);
+}
 /** A call whose stream is gone ends with the next pull, if its last message is delivered. */
 void weir__grpc_settle(weir_grpc_call *call);
 /** RST_STREAM; the status is decided already. */

@@ -150,6 +150,7 @@ void weir__grpc_on_data(weir_h2 *h2, void *stream, const uint8_t *data, size_t l
 {
     weir_grpc_call *call = stream;
     size_t used = 0;
+    weir__grpc_touch(call);
     if (weir_buf_len(&call->held) == 0) {
         call->delivering = true;
         used = take(call, data, len);
@@ -217,6 +218,7 @@ void weir_grpc_pause(weir_grpc_call *call)
 void weir_grpc_resume(weir_grpc_call *call)
 {
     call->paused = false;
+    weir__grpc_touch(call);
     if (call->delivering)
         return;
     call->delivering = true;

@@ -62,6 +62,7 @@ static void push(weir_grpc_call *call, weir__out *out)
     else
         call->out_first = out;
     call->out_last = out;
+    call->queued = true;
     call->out_bytes += out->len;
     bool server = call->grpc->role == WEIR_H2_SERVER;
     if (server && !call->headers_sent && weir__grpc_submit_response(call, false)) {
@@ -142,7 +143,7 @@ weir_err weir_grpc_half_close(weir_grpc_call *call)
 {
     if (call->out_ended)
         return WEIR_ESTATE;
-    call->out_ended = true;
+    call->out_ended = call->queued = true;
     weir_h2_body_ready(call->grpc->h2, call->id);
     return WEIR_OK;
 }
@@ -217,6 +218,7 @@ weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_bu
                                   void *user WEIR_UNUSED)
 {
     weir_grpc_call *call = stream;
+    weir__grpc_touch(call);
     call->out_bytes -= len;
     while (len > 0) {
         weir__out *out = call->out_first;

@@ -365,25 +365,6 @@ TEST(grpc, misuse_is_an_error)
     pair_close(p);
 }
 
-TEST(grpc, draining_takes_calls_that_are_on_their_way_and_then_no_more)
-{
-    pair *p = pair_open(NULL, NULL);
-    p->server.act = echo;
-    settle(p);
-    weir_grpc_drain(p->server.grpc);
-    weir_grpc_call *call = start(p, weir_time_never(), NULL);
-    settle(p);
-    assert_false(weir_grpc_is_open(p->client.grpc));
-    weir_grpc_drain_end(p->server.grpc);
-    settle(p);
-    assert_false(weir_grpc_is_over(p->server.grpc));
-    weir_grpc_half_close(call);
-    settle(p);
-    assert_string_equal(p->client.seen, "close OK;");
-    assert_true(weir_grpc_is_over(p->server.grpc));
-    pair_close(p);
-}
-
 TEST(grpc, a_lost_connection_ends_calls_with_unavailable)
 {
     pair *p = pair_open(NULL, NULL);

@@ -19,6 +19,8 @@ typedef struct end {
     char seen[4096];
     weir_grpc_call *call; /* the last one */
     int writable;
+    int pings, pongs;
+    weir_grpc_fate fate; /* of the last call that closed */
     size_t received_bytes;
     void (*act)(struct end *end, weir_grpc_call *call, const char *event);
 } end;
@@ -82,6 +84,7 @@ static inline void on_writable(weir_grpc_call *call, void *user)
 static inline void on_close(weir_grpc_call *call, const weir_status *status, void *user)
 {
     end *e = user;
+    e->fate = weir_grpc_call_fate(call);
     note(e, "close %s%s%s;", weir_status_name(status->code), status->message.len ? " " : "",
          status->message.len ? status->message.ptr : "");
     act(e, call, "close");
@@ -89,8 +92,35 @@ static inline void on_close(weir_grpc_call *call, const weir_status *status, voi
         e->call = NULL;
 }
 
-static const weir_grpc_ops ops = {on_request,  on_headers, on_message, on_half_close,
-                                  on_writable, on_close,   NULL,       NULL};
+static inline void on_goaway(weir_grpc *grpc, uint32_t code, weir_str debug, void *user)
+{
+    (void)grpc;
+    note(user, "goaway %s %.*s;", weir_h2_code_name(code), WEIR_STR_ARGS(debug));
+}
+
+static inline void on_ping(weir_grpc *grpc, void *user)
+{
+    (void)grpc;
+    ((end *)user)->pings++;
+}
+
+static inline void on_ping_ack(weir_grpc *grpc, void *user)
+{
+    (void)grpc;
+    ((end *)user)->pongs++;
+}
+
+static const weir_grpc_ops ops = {
+    .on_request = on_request,
+    .on_headers = on_headers,
+    .on_message = on_message,
+    .on_half_close = on_half_close,
+    .on_writable = on_writable,
+    .on_close = on_close,
+    .on_goaway = on_goaway,
+    .on_ping = on_ping,
+    .on_ping_ack = on_ping_ack,
+};
 
 static inline void end_open(end *e, weir_h2_role role, const weir_grpc_opts *opts, weir_time now)
 {

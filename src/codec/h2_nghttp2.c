@@ -257,6 +257,9 @@ weir_err weir_h2_pull(weir_h2 *h2, weir_buf *out, size_t limit)
     if (h2->err == WEIR_ENOMEM)
         return WEIR_ENOMEM;
     bool broken = h2->err != WEIR_OK;
+    if (h2->arrived > 0)
+        weir__h2_note(h2, nghttp2_session_consume_connection(h2->session, h2->arrived));
+    h2->arrived = 0;
     for (weir_str run; (run = weir_buf_front(&h2->farewell)).len > 0;) {
         if (weir_buf_append(out, run.ptr, run.len) != WEIR_OK)
             return weir__h2_out_of_memory(h2);
@@ -370,11 +373,13 @@ void weir_h2_reset(weir_h2 *h2, int32_t id, uint32_t code)
 
 void weir_h2_consume(weir_h2 *h2, int32_t id, size_t len)
 {
-    weir__h2_note(h2, nghttp2_session_consume(h2->session, id, len));
+    weir__h2_note(h2, nghttp2_session_consume_stream(h2->session, id, len));
 }
 
-void weir_h2_goaway_notice(weir_h2 *h2)
+void weir_h2_goaway_notice(weir_h2 *h2, const char *debug, uint64_t ping)
 {
+    h2->notice_ping = ping;
+    h2->notice = debug;
     weir__h2_note(h2, nghttp2_submit_shutdown_notice(h2->session));
 }
 
@@ -393,6 +398,18 @@ void weir_h2_ping(weir_h2 *h2, uint64_t opaque)
         bytes[i] = (uint8_t)(opaque >> (56 - 8 * i));
     weir__h2_limits_earn(&h2->limits, WEIR__H2_SENT_PING);
     weir__h2_note(h2, nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, bytes));
+}
+
+bool weir_h2_take_sent(weir_h2 *h2)
+{
+    bool sent = h2->sent;
+    h2->sent = false;
+    return sent;
+}
+
+bool weir_h2_is_sent(const weir_h2 *h2, int32_t id)
+{
+    return id <= h2->last_opened && id != h2->never_sent;
 }
 
 size_t weir_h2_window(const weir_h2 *h2, int32_t id)

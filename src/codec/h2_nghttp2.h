@@ -36,18 +36,23 @@ struct weir_h2 {
     weir_pool *pool;
     weir_h2_opts opts;
     size_t streams;
+    size_t arrived;      /* body bytes, since the last pull */
     int32_t last_opened; /* client: requests above are not sent yet */
+    int32_t never_sent;  /* of these, the one that ended unsent last */
     struct block block;
     weir_err err;      /* once set the connection is broken */
     bool ending;       /* a GOAWAY of the library's is on its way: its text is the reason */
     bool feeding;      /* inside weir_h2_feed() */
+    bool sent;         /* HEADERS or DATA, since the owner asked */
     uint8_t last_type; /* of the last complete frame received */
     weir__h2_scan scan;
     weir__h2_limits limits;
     weir_buf *out; /* of the pull that runs */
     size_t out_limit;
-    weir_buf farewell; /* what is left to be sent after a connection error */
-    char *why;         /* of the pool; NULL: nothing is wrong */
+    weir_buf farewell;    /* what is left to be sent after a connection error */
+    char *why;            /* of the pool; NULL: nothing is wrong */
+    uint64_t notice_ping; /* to follow the notice; 0: none */
+    const char *notice;   /* text of a GOAWAY that the library gives none; NULL: none */
 };
 
 /** Sets the text of weir_h2_error() unless it is set. */

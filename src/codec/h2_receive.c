@@ -117,7 +117,12 @@ static void received_settings(weir_h2 *h2, const nghttp2_frame *frame)
 
 static void received_ping(weir_h2 *h2, const nghttp2_frame *frame)
 {
-    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 || !h2->ops->on_ping_ack)
+    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+        if (h2->ops->on_ping)
+            h2->ops->on_ping(h2, h2->user);
+        return;
+    }
+    if (!h2->ops->on_ping_ack)
         return;
     uint64_t opaque = 0;
     for (int i = 0; i < 8; i++)
@@ -164,10 +169,9 @@ static int on_data(nghttp2_session *session, uint8_t flags WEIR_UNUSED, int32_t 
 {
     weir_h2 *h2 = user;
     void *stream = weir__h2_stream(session, id);
+    h2->arrived += len;
     if (stream)
         h2->ops->on_data(h2, stream, data, len, h2->user);
-    else
-        weir__h2_note(h2, nghttp2_session_consume(session, id, len));
     return h2->err == WEIR_ENOMEM ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
@@ -178,6 +182,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (!stream)
         return 0;
     h2->streams--;
+    if (!weir_h2_is_sent(h2, id))
+        h2->never_sent = id;
     weir__h2_opened(h2, id);
     bool remote =
         h2->feeding && (h2->last_type == NGHTTP2_RST_STREAM || h2->last_type == NGHTTP2_GOAWAY);

@@ -1,8 +1,11 @@
 /* What goes out: bodies, and what follows from a frame that was sent. */
 #include "h2_nghttp2.h"
 
+#include <string.h>
+
 enum {
-    DATA_HEAD = 9
+    FRAME_HEAD = 9,
+    GOAWAY_BYTES = 8 /* without a text */
 };
 
 static ssize_t read_body(nghttp2_session *session WEIR_UNUSED, int32_t id WEIR_UNUSED,
@@ -30,7 +33,7 @@ static int write_body(nghttp2_session *session WEIR_UNUSED, nghttp2_frame *frame
                       const uint8_t *head, size_t len, nghttp2_data_source *source, void *user)
 {
     weir_h2 *h2 = user;
-    weir_err err = weir_buf_append(h2->out, head, DATA_HEAD);
+    weir_err err = weir_buf_append(h2->out, head, FRAME_HEAD);
     size_t before = weir_buf_len(h2->out);
     if (err == WEIR_OK && len > 0)
         err = h2->ops->on_body_write(h2, source->ptr, h2->out, len, h2->user);
@@ -67,8 +70,12 @@ static void sent_request(weir_h2 *h2, int32_t id)
     weir__h2_limits_earn(&h2->limits, WEIR__H2_SENT_REQUEST);
 }
 
+/** The library would send a PING before a GOAWAY that was submitted earlier. */
 static void sent_goaway(weir_h2 *h2, const nghttp2_goaway *goaway)
 {
+    if (h2->notice_ping)
+        weir_h2_ping(h2, h2->notice_ping);
+    h2->notice_ping = 0;
     if (h2->ending)
         weir__h2_explain(h2, "%s%s%.*s", weir_h2_code_name(goaway->error_code),
                          goaway->opaque_data_len > 0 ? ": " : "", (int)goaway->opaque_data_len,
@@ -81,10 +88,12 @@ static int on_frame_send(nghttp2_session *session WEIR_UNUSED, const nghttp2_fra
     weir_h2 *h2 = user;
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
+        h2->sent = true;
         weir__h2_limits_earn(&h2->limits, WEIR__H2_SENT_DATA);
         sent_end(h2, frame);
         break;
     case NGHTTP2_HEADERS:
+        h2->sent = true;
         if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
             sent_request(h2, frame->hd.stream_id);
         sent_end(h2, frame);
@@ -114,6 +123,25 @@ nghttp2_data_provider weir__h2_body_of(void *stream)
     return (nghttp2_data_provider){.source.ptr = stream, .read_callback = read_body};
 }
 
+/** A GOAWAY that the library wrote says only a number: the reason is added. */
+static weir_err append_goaway(weir_h2 *h2, weir_buf *out, const uint8_t *frame)
+{
+    const char *text = h2->why ? h2->why : h2->notice ? h2->notice : "";
+    size_t len = strlen(text);
+    uint8_t head[FRAME_HEAD + GOAWAY_BYTES];
+    memcpy(head, frame, sizeof head);
+    head[2] = (uint8_t)(GOAWAY_BYTES + len);
+    weir_err err = weir_buf_append(out, head, sizeof head);
+    return err ? err : weir_buf_append(out, text, len);
+}
+
+static weir_err append_frame(weir_h2 *h2, weir_buf *out, const uint8_t *frame, size_t len)
+{
+    if (len == FRAME_HEAD + GOAWAY_BYTES && frame[3] == NGHTTP2_GOAWAY)
+        return append_goaway(h2, out, frame);
+    return weir_buf_append(out, frame, len);
+}
+
 weir_err weir__h2_drain(weir_h2 *h2, weir_buf *out, size_t limit)
 {
     h2->out = out;
@@ -123,7 +151,7 @@ weir_err weir__h2_drain(weir_h2 *h2, weir_buf *out, size_t limit)
         ssize_t len = nghttp2_session_mem_send(h2->session, &frame);
         if (len == 0)
             break;
-        if (len < 0 || weir_buf_append(out, frame, (size_t)len) != WEIR_OK)
+        if (len < 0 || append_frame(h2, out, frame, (size_t)len) != WEIR_OK)
             return weir__h2_out_of_memory(h2);
     }
     return WEIR_OK;

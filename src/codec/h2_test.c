@@ -261,9 +261,10 @@ TEST(h2, a_graceful_end_lets_running_calls_finish)
     assert_ok(end_request(client, (struct call){.finish = true}, &running));
     exchange(client, server);
     client->log_len = 0;
-    weir_h2_goaway_notice(server->h2);
+    weir_h2_goaway_notice(server->h2, "soon", 7);
     exchange(client, server);
-    assert_log(client, "goaway 2147483647 NO_ERROR \n");
+    assert_log(client, "goaway 2147483647 NO_ERROR soon\n");
+    assert_non_null(strstr(server->log, "pong 7\n"));
     assert_err(end_request(client, (struct call){.finish = true}, &late), WEIR_ECLOSED);
     weir_h2_goaway(server->h2, WEIR_H2_NO_ERROR, WEIR_STR("bye"));
     exchange(client, server);
@@ -293,6 +294,22 @@ TEST(h2, requests_that_a_goaway_left_behind_are_refused)
     assert_ok(end_take(client, &b));
     assert_true(second->closed && !first->closed);
     assert_int_equal(second->code, WEIR_H2_REFUSED_STREAM);
+    bytes_free(&b);
+    free_ends();
+}
+
+TEST(h2, a_request_that_has_not_left_when_a_goaway_comes_is_refused_and_unsent)
+{
+    struct call *call;
+    connect_ends(NULL);
+    weir_h2_goaway(server->h2, WEIR_H2_NO_ERROR, WEIR_STR("bye"));
+    struct bytes b = {0};
+    assert_ok(end_pull(server, &b, SIZE_MAX));
+    assert_ok(end_request(client, (struct call){.finish = true}, &call));
+    assert_ok(end_take(client, &b));
+    assert_ok(end_pull(client, &b, SIZE_MAX));
+    assert_true(call->closed);
+    assert_int_equal(call->code, WEIR_H2_REFUSED_STREAM);
     bytes_free(&b);
     free_ends();
 }

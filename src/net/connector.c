@@ -1,4 +1,4 @@
-#include "connector_impl.h"
+#include <weir/net/connector.h>
 
 #include "connector_backoff.h"
 
@@ -55,7 +55,7 @@ static void wait_until(weir_connector *connector, weir_time when)
     weir_loop_at(connector->loop, &connector->timer, when, on_delay_over, connector);
 }
 
-int64_t weir__connector_back_off(weir_connector *connector)
+int64_t weir_connector_back_off(weir_connector *connector)
 {
     int64_t retry_us = weir__backoff_next(&connector->backoff);
     connector->earliest = weir_time_add(weir_time_now(), retry_us);
@@ -65,7 +65,7 @@ int64_t weir__connector_back_off(weir_connector *connector)
 /** The callback comes last: it may free the connector. */
 static void attempt_failed(weir_connector *connector, weir_err err)
 {
-    int64_t retry_us = weir__connector_back_off(connector);
+    int64_t retry_us = weir_connector_back_off(connector);
     wait_until(connector, connector->earliest);
     if (connector->ops->on_failed)
         connector->ops->on_failed(connector, err, retry_us, connector->user);
@@ -143,13 +143,17 @@ static void look_up(weir_connector *connector)
         fail_later(connector, err);
 }
 
-/** No callback comes before it returns. */
+/** No callback but on_attempt comes before it returns. */
 static void begin_attempt(weir_connector *connector)
 {
     weir_time now = weir_time_now();
     connector->state = ATTEMPTING;
     connector->earliest = weir_time_add(now, connector->backoff.next_us);
     connector->limit = weir_time_add(now, connector->opts.timeout_us);
+    if (weir_time_before(connector->limit, connector->earliest))
+        connector->limit = connector->earliest;
+    if (connector->ops->on_attempt)
+        connector->ops->on_attempt(connector, connector->user);
     if (connector->target)
         look_up(connector);
     else
@@ -176,7 +180,7 @@ static weir_err set_opts(weir_connector *connector, const weir_connector_opts *o
     opts = &connector->opts;
     connector->opts.timeout_us = or_default(opts->timeout_us, WEIR_SECONDS(20));
     weir__backoff_init(&connector->backoff, or_default(opts->backoff_us, WEIR_SECONDS(1)),
-                       or_default(opts->backoff_max_us, WEIR_SECONDS(120)),
+                       or_default(opts->backoff_max_us, WEIR_SECONDS(120)), opts->backoff_factor,
                        opts->seed ? opts->seed
                                   : (uint64_t)weir_time_now().us ^ (uintptr_t)connector);
     weir_err err = copy_text(&connector->servers, opts->lookup.servers);

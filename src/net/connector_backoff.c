@@ -1,7 +1,8 @@
 #include "connector_backoff.h"
 
 enum {
-    JITTER_PERCENT = 20
+    JITTER_PERCENT = 20,
+    DEFAULT_FACTOR = 2
 };
 
 /** splitmix64 */
@@ -13,9 +14,11 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, uint64_t seed)
+void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, double factor,
+                        uint64_t seed)
 {
     *backoff = (weir__backoff){.first_us = first_us < max_us ? first_us : max_us, .max_us = max_us};
+    backoff->factor = factor >= 1 ? factor : DEFAULT_FACTOR;
     backoff->random = seed;
     weir__backoff_reset(backoff);
 }
@@ -24,7 +27,8 @@ int64_t weir__backoff_next(weir__backoff *backoff)
 {
     int64_t delay_us = backoff->next_us;
     int64_t spread_us = delay_us / 100 * JITTER_PERCENT;
-    backoff->next_us = delay_us > backoff->max_us / 2 ? backoff->max_us : delay_us * 2;
+    double longer_us = (double)delay_us * backoff->factor;
+    backoff->next_us = longer_us < (double)backoff->max_us ? (int64_t)longer_us : backoff->max_us;
     uint64_t jitter = next_random(&backoff->random) % (2 * (uint64_t)spread_us + 1);
     return delay_us - spread_us + (int64_t)jitter;
 }

@@ -11,13 +11,16 @@ typedef struct weir__backoff {
     int64_t first_us;
     int64_t max_us;
     int64_t next_us; /* the next delay, without jitter */
+    double factor;
     uint64_t random;
 } weir__backoff;
 
-/** `first_us` and `max_us` are positive. */
-void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, uint64_t seed);
+/** `first_us` and `max_us` are positive. `factor` below 1: 2. */
+void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, double factor,
+                        uint64_t seed);
 
-/** The delay before the next attempt, +-20 %; the one after that is twice as long, up to `max_us`.
+/** The delay before the next attempt, +-20 %; the one after that is `factor` times as long, up to
+ * `max_us`.
  */
 int64_t weir__backoff_next(weir__backoff *backoff);
 

@@ -14,7 +14,7 @@ TEST(connector_backoff, delays_double_to_the_longest_with_a_fifth_of_jitter_for_
     int64_t least_us = INT64_MAX, most_us = 0;
     for (uint64_t seed = 1; seed <= 1000; seed++) {
         weir__backoff backoff;
-        weir__backoff_init(&backoff, FIRST_US, MAX_US, seed);
+        weir__backoff_init(&backoff, FIRST_US, MAX_US, 0, seed);
         for (int i = 0; i < DELAYS; i++) {
             int64_t delay_us = weir__backoff_next(&backoff);
             assert_in_range(delay_us, expected_us[i] * 8 / 10, expected_us[i] * 12 / 10);
@@ -32,9 +32,9 @@ TEST(connector_backoff, delays_double_to_the_longest_with_a_fifth_of_jitter_for_
 TEST(connector_backoff, the_same_seed_gives_the_same_delays_and_another_one_others)
 {
     weir__backoff a, b, c;
-    weir__backoff_init(&a, FIRST_US, MAX_US, 7);
-    weir__backoff_init(&b, FIRST_US, MAX_US, 7);
-    weir__backoff_init(&c, FIRST_US, MAX_US, 8);
+    weir__backoff_init(&a, FIRST_US, MAX_US, 0, 7);
+    weir__backoff_init(&b, FIRST_US, MAX_US, 0, 7);
+    weir__backoff_init(&c, FIRST_US, MAX_US, 0, 8);
     int differ = 0;
     for (int i = 0; i < DELAYS; i++) {
         int64_t delay_us = weir__backoff_next(&a);
@@ -47,7 +47,7 @@ TEST(connector_backoff, the_same_seed_gives_the_same_delays_and_another_one_othe
 TEST(connector_backoff, a_reset_begins_again)
 {
     weir__backoff backoff;
-    weir__backoff_init(&backoff, FIRST_US, MAX_US, 1);
+    weir__backoff_init(&backoff, FIRST_US, MAX_US, 0, 1);
     for (int i = 0; i < DELAYS; i++)
         (void)weir__backoff_next(&backoff);
     weir__backoff_reset(&backoff);
@@ -58,10 +58,22 @@ TEST(connector_backoff, a_reset_begins_again)
 TEST(connector_backoff, lengths_at_the_edges_do_not_overflow)
 {
     weir__backoff backoff;
-    weir__backoff_init(&backoff, 1, INT64_MAX / 2, 1);
+    weir__backoff_init(&backoff, 1, INT64_MAX / 2, 0, 1);
     assert_int_equal(weir__backoff_next(&backoff), 1);
     for (int i = 0; i < 100; i++)
         assert_true(weir__backoff_next(&backoff) > 0);
-    weir__backoff_init(&backoff, 5000, 1000, 1);
+    weir__backoff_init(&backoff, 5000, 1000, 0, 1);
     assert_in_range(weir__backoff_next(&backoff), 800, 1200);
+}
+
+TEST(connector_backoff, grpcs_delays_grow_by_1_6_from_1_s_to_120_s)
+{
+    weir__backoff backoff;
+    weir__backoff_init(&backoff, 1000000, 120000000, 1.6, 1);
+    double expected_us = 1e6;
+    for (int i = 0; i < 15; i++) {
+        double delay_us = (double)weir__backoff_next(&backoff);
+        assert_true(delay_us >= expected_us * 0.799 && delay_us <= expected_us * 1.201);
+        expected_us = expected_us * 1.6 < 120e6 ? expected_us * 1.6 : 120e6;
+    }
 }

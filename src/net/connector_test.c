@@ -28,7 +28,7 @@ static void failed(weir_connector *connector, weir_err why, int64_t retry_us, vo
         weir_connector_free(connector);
 }
 
-static const weir_connector_ops ops = {connected, failed};
+static const weir_connector_ops ops = {connected, failed, NULL};
 
 static weir_connector *new_connector(struct outcome *o, const weir_addr *addr,
                                      const weir_connector_opts *opts)

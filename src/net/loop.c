@@ -245,6 +245,7 @@ weir_err weir_loop_run_once(weir_loop *loop, int64_t wait_us)
     if (err)
         return err;
     loop->now = weir_time_now();
+    weir_timers_tell(&loop->timers, loop->now);
     loop->stats.turns++;
     run_again(loop);
     run_events(loop);

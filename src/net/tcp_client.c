@@ -1,7 +1,8 @@
 #include <weir/net/tcp_client.h>
 
 #include "conn_impl.h"
-#include "connector_impl.h"
+
+#include <weir/net/connector.h>
 
 #include <stdlib.h>
 
@@ -36,7 +37,7 @@ static void judge(weir_tcp_client *client)
     if (lived_us >= client->opts.stable_us)
         weir_connector_reset(client->connector);
     else
-        (void)weir__connector_back_off(client->connector);
+        (void)weir_connector_back_off(client->connector);
 }
 
 /** After on_down, when the connection's memory is gone. */
@@ -69,13 +70,13 @@ static void on_connected(weir_connector *connector, int fd, void *user)
                                         &client->opts.conn, &client->group);
     if (!err)
         return;
-    int64_t retry_us = weir__connector_back_off(connector);
+    int64_t retry_us = weir_connector_back_off(connector);
     weir_connector_start(connector);
     if (client->opts.on_failed)
         client->opts.on_failed(client, err, weir_err_text(err), retry_us, client->user);
 }
 
-static const weir_connector_ops connector_ops = {on_connected, on_failed};
+static const weir_connector_ops connector_ops = {on_connected, on_failed, NULL};
 
 weir_err weir_tcp_client_new(weir_tcp_client **out, weir_loop *loop, const char *target,
                              const weir_conn_ops *ops, void *user, const weir_tcp_client_opts *opts)

@@ -46,6 +46,35 @@ TEST(watcher, it_tells_until_the_bytes_are_taken)
     close(fds[1]);
 }
 
+static void note_time(weir_watcher *watcher, unsigned events WEIR_UNUSED, void *user)
+{
+    char byte;
+    assert_int_equal(read(watcher->fd, &byte, 1), 1);
+    *(weir_time *)user = weir_timers_now(weir_loop_timers(watcher->loop));
+}
+
+TEST(watcher, its_callback_sees_the_timers_of_this_turn_however_long_the_loop_was_silent)
+{
+    int fds[2];
+    weir_time seen = {0};
+    weir_loop *loop = new_loop();
+    weir_watcher w;
+    socket_pair(SOCK_STREAM, fds);
+    weir_watcher_init(&w, loop, fds[0], note_time, &seen);
+    assert_ok(weir_watcher_want(&w, WEIR_READABLE));
+    settle(loop);
+    weir_time later = weir_time_add(weir_time_now(), WEIR_MILLISECONDS(5));
+    while (weir_time_before(weir_time_now(), later))
+        continue;
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_ok(weir_loop_run_once(loop, -1));
+    assert_false(weir_time_before(seen, later));
+    weir_watcher_stop(&w);
+    weir_loop_free(loop);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 TEST(watcher, wanted_events_can_be_changed_and_silenced)
 {
     int fds[2];

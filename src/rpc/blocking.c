@@ -1,5 +1,5 @@
-/* A call of a blocking handler has two owners: its loop, until it is closed, and the worker, until the handler
- * has returned. Everything between them is in the inbox, or posted by the call's id. */
+/* A call of a blocking handler has two owners: its loop, until it is closed, and the worker, until
+ * the handler has returned. Everything between them is in the inbox, or posted by the call's id. */
 #include "blocking.h"
 
 #include <stdlib.h>
@@ -119,10 +119,12 @@ weir_err weir__blocking_new(weir_blocking_call **out, weir_call *of, weir__block
     return WEIR_OK;
 }
 
-weir_err weir__blocking_request(weir_blocking_call *call, weir_str bytes)
+weir_err weir__blocking_request(weir_blocking_call *call, weir_str bytes, const void **request)
 {
-    return weir_message_decode(call->method->request, &call->request, &call->arena, bytes,
-                               WEIR_DECODE_COPY);
+    weir_err err = weir_message_decode(call->method->request, &call->request, &call->arena, bytes,
+                                       WEIR_DECODE_COPY);
+    *request = call->request;
+    return err;
 }
 
 void weir__blocking_message(weir_blocking_call *call, weir_call *of, weir_str bytes)

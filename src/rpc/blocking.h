@@ -44,7 +44,8 @@ WEIR_MUST_CHECK weir_err weir__blocking_new(weir_blocking_call **out, weir_call 
                                             const weir__blocking_target *target,
                                             const weir_grpc_opts *limits);
 /** The one request of a method whose client does not stream. Errors as weir_message_decode(). */
-WEIR_MUST_CHECK weir_err weir__blocking_request(weir_blocking_call *blocking, weir_str bytes);
+WEIR_MUST_CHECK weir_err weir__blocking_request(weir_blocking_call *blocking, weir_str bytes,
+                                                const void **request);
 /** The handler begins, or the call ends because it cannot. */
 void weir__blocking_start(weir_blocking_call *blocking, weir_call *call);
 void weir__blocking_message(weir_blocking_call *blocking, weir_call *call, weir_str bytes);

@@ -274,15 +274,20 @@ void weir_call_resume(weir_call *call)
     weir__link_wake(call->link);
 }
 
+void weir__call_malformed(weir_call *call, weir_err err)
+{
+    weir_status_code code =
+        err == WEIR_ENOMEM ? WEIR_STATUS_RESOURCE_EXHAUSTED : WEIR_STATUS_INTERNAL;
+    weir_grpc_end_call(call->wire, code, weir_err_text(err));
+    weir__link_wake(call->link);
+}
+
 bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsigned flags,
                        void **out)
 {
     weir_err err = weir_message_decode(call->receives, out, arena, bytes, flags);
     if (!err)
         return true;
-    weir_status_code code =
-        err == WEIR_ENOMEM ? WEIR_STATUS_RESOURCE_EXHAUSTED : WEIR_STATUS_INTERNAL;
-    weir_grpc_end_call(call->wire, code, weir_err_text(err));
-    weir__link_wake(call->link);
+    weir__call_malformed(call, err);
     return false;
 }

@@ -60,7 +60,9 @@ struct weir_call {
     size_t chain_opened;      /* so many know the call */
     bool opening;             /* inside one's `open` */
     bool held;
-    bool again; /* the one that held it is asked again */
+    bool again;         /* the one that held it is asked again */
+    weir_list children; /* calls that its handler has made: parent.h; not linked: none */
+    unsigned child_count;
 };
 
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
@@ -72,6 +74,9 @@ void weir__call_unregister(weir_call *call);
  * that. @return false: ended */
 bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsigned flags,
                        void **out);
+
+/** Ends a call whose peer's message could not be decoded. */
+void weir__call_malformed(weir_call *call, weir_err err);
 
 /** Queues an encoded message, which the interceptors see. `release(user)` comes once, whatever is
  * returned. Errors as weir_grpc_send_framed(). */

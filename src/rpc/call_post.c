@@ -25,7 +25,7 @@ typedef struct post {
     weir_status status;    /* POST_FINISH */
     weir_call_run_fn fn;   /* POST_RUN */
     void *user;
-    char text[];           /* of the status */
+    char text[]; /* of the status */
 } post;
 
 static uint32_t charge_of(const post *p)

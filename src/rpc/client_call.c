@@ -11,6 +11,13 @@ static weir__client_call *of(weir_call *call)
     return WEIR_CONTAINER_OF(call, weir__client_call, call);
 }
 
+static void free_now(weir__child *child, weir_err err WEIR_UNUSED)
+{
+    weir__client_call *cc = WEIR_CONTAINER_OF(child, weir__client_call, child);
+    weir_arena_fini(&cc->arena);
+    free(cc);
+}
+
 static void free_call(weir__client_call *cc)
 {
     while (cc->early_first) {
@@ -18,8 +25,11 @@ static void free_call(weir__client_call *cc)
         cc->early_first = early->next;
         early->release(early->user);
     }
-    weir_arena_fini(&cc->arena);
-    free(cc);
+    weir_payload_unref(cc->payload);
+    if (cc->child.parent.value && !cc->join_err)
+        weir__child_leave(&cc->child, free_now);
+    else
+        free_now(&cc->child, WEIR_OK);
 }
 
 /** Tells the end, once, and frees. */
@@ -51,24 +61,14 @@ static void on_headers(weir_call *call)
     of(call)->ops->headers(call, of(call)->user);
 }
 
-/** Decodes for the interceptors; what they replace is encoded again. */
+/** What the interceptors replace has to live as long as the other would have. */
 static void show_message(weir_call *call, weir_str bytes)
 {
     weir__client_call *cc = of(call);
-    weir_arena *scratch = &call->link->scratch;
-    weir_payload *other = NULL;
-    void *message;
-    if (!weir__call_decode(call, bytes, scratch, 0, &message))
-        return;
-    const void *shown = weir__intercept_received(call, message);
-    if (shown && shown != message) {
-        if (weir_payload_new(&other, call->receives, shown))
-            return weir_call_cancel(call);
-        bytes = weir_payload_bytes(other);
-        if (cc->expect_one)
-            bytes = weir_arena_copy(call->arena, bytes);
-    }
-    weir_arena_reset(scratch);
+    weir_payload *other;
+    bool shown = weir__intercept_bytes(call, &bytes, &other);
+    if (shown && other && cc->expect_one)
+        bytes = weir_arena_copy(call->arena, bytes);
     if (shown)
         cc->ops->message(call, bytes, cc->user);
     else if (cc->expect_one)
@@ -93,11 +93,15 @@ static void on_writable(weir_call *call)
 static void on_close(weir_call *call, const weir_status *status)
 {
     weir__client_call *cc = of(call);
+    if (weir_grpc_call_fate(call->wire) != WEIR_GRPC_SEEN && weir__client_call_retry(cc))
+        return;
     weir_status said = *status;
     if (status->code == WEIR_STATUS_DEADLINE_EXCEEDED &&
         weir_str_eq(status->message, WEIR_STR("deadline exceeded"))) {
-        weir_str text = weir_arena_printf(&cc->arena, "no answer from %s before the deadline",
-                                          cc->channel->addr_text);
+        char peer[WEIR_ADDR_TEXT_MAX];
+        weir_str text = weir_arena_printf(&cc->arena, "no answer from %s within %.3f s",
+                                          weir_conn_peer_text(call->link->conn, peer),
+                                          (double)weir_time_diff(call->deadline, cc->began) / 1e6);
         if (text.ptr)
             said.message = text;
     }
@@ -140,6 +144,8 @@ static void end_early(weir__client_call *cc, const weir_status *status)
     cc->cancelled = true;
     cc->early = (weir_status){status->code, weir_arena_copy(&cc->arena, status->message),
                               weir_arena_copy(&cc->arena, status->details)};
+    if (!cc->started)
+        return; /* start() sees to it */
     weir__channel_forget(cc->channel, cc);
     cc->cancel.fn = on_cancelled;
     weir_loop_defer(cc->call.loop, &cc->cancel);
@@ -243,48 +249,34 @@ static weir_err copy_metadata(weir__client_call *cc, const weir_metadata *metada
     return WEIR_OK;
 }
 
-static void release_payload(void *user)
+/** Encodes it behind the call. */
+static weir_err add_request(weir__client_call *cc, const void *request, size_t size)
 {
-    weir_payload_unref(user);
-}
-
-static weir_err add_request(weir__client_call *cc, const void *request)
-{
-    weir_payload *payload;
-    weir_err err = weir_payload_new(&payload, cc->call.sends, request);
-    if (err)
-        return err;
-    weir_str framed = weir__payload_framed(payload);
-    size_t limit = cc->channel->opts.max_send_bytes;
-    err = limit && framed.len - WEIR_GRPC_PREFIX > limit
-              ? WEIR_EMSGSIZE
-              : send_early(&cc->call, framed, release_payload, payload);
-    if (err)
-        weir_payload_unref(payload);
+    uint8_t *framed = (uint8_t *)cc->room + WEIR__CALL_ROOM;
+    weir_grpc_prefix(framed, (uint32_t)size);
+    cc->request = weir_str_of(framed, WEIR_GRPC_PREFIX + size);
     cc->half_close = true;
-    return err;
+    return weir_message_encode(cc->call.sends, request, framed + WEIR_GRPC_PREFIX, size);
 }
 
-static weir_time deadline_of(const weir_channel *channel, const weir_call_opts *opts)
+static weir_err check_size(const weir_channel *channel, size_t size)
 {
-    int64_t timeout_us = opts && opts->timeout_us ? opts->timeout_us : channel->opts.timeout_us;
+    size_t limit = channel->opts.max_send_bytes;
+    return (limit && size > limit) || size > UINT32_MAX - WEIR_GRPC_PREFIX ? WEIR_EMSGSIZE
+                                                                           : WEIR_OK;
+}
+
+static weir_time deadline_of(const weir__client_call *cc, const weir_call_opts *opts)
+{
+    int64_t timeout_us = opts && opts->timeout_us ? opts->timeout_us : cc->channel->opts.timeout_us;
     if (timeout_us == 0)
         timeout_us = DEFAULT_TIMEOUT_US;
-    return timeout_us < 0 ? weir_time_never() : weir_time_add(weir_time_now(), timeout_us);
+    return timeout_us < 0 ? weir_time_never() : weir_time_add(cc->began, timeout_us);
 }
 
-weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
-                               const weir_method *method, const void *request,
-                               const weir__client_ops *ops, void *user, const weir_call_opts *opts)
+static void set_call(weir__client_call *cc, const weir_method *method)
 {
-    weir__client_call *cc = calloc(1, sizeof *cc);
-    if (!cc)
-        return WEIR_ENOMEM;
-    weir_arena_init(&cc->arena, NULL, channel->grpc.call_bytes);
-    cc->channel = channel;
-    cc->ops = ops;
-    cc->user = user;
-    cc->wait_for_ready = opts && opts->wait_for_ready;
+    weir_channel *channel = cc->channel;
     cc->expect_one =
         method->kind == WEIR_METHOD_UNARY || method->kind == WEIR_METHOD_CLIENT_STREAMING;
     cc->call.ops = &client_call_ops;
@@ -294,10 +286,35 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
     cc->call.receives = method->reply;
     cc->call.arena = &cc->arena;
     cc->call.chain = channel->chain.count ? &channel->chain : NULL;
-    cc->call.deadline = deadline_of(channel, opts);
-    weir_err err = copy_metadata(cc, opts ? opts->metadata : NULL);
+}
+
+weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
+                               const weir_method *method, const void *request,
+                               const weir__client_ops *ops, void *user, const weir_call_opts *opts)
+{
+    size_t size = request ? weir_message_size(method->request, request) : 0;
+    weir_err err = check_size(channel, size);
+    if (err)
+        return err;
+    weir__client_call *cc = malloc(sizeof *cc + WEIR__CALL_ROOM + WEIR_GRPC_PREFIX + size);
+    if (!cc)
+        return WEIR_ENOMEM;
+    memset(cc, 0, sizeof *cc);
+    weir_arena_init(&cc->arena, NULL, channel->grpc.call_bytes);
+    weir_arena_lend(&cc->arena, cc->room, WEIR__CALL_ROOM);
+    cc->channel = channel;
+    cc->ops = ops;
+    cc->user = user;
+    cc->wait_for_ready = opts && opts->wait_for_ready;
+    cc->began = weir_time_now();
+    set_call(cc, method);
+    cc->call.deadline = deadline_of(cc, opts);
+    if (opts)
+        cc->child.parent = opts->parent;
+    cc->join_err = WEIR_ECLOSED; /* not joined yet */
+    err = copy_metadata(cc, opts ? opts->metadata : NULL);
     if (!err && request)
-        err = add_request(cc, request);
+        err = add_request(cc, request, size);
     if (!err)
         err = weir__call_register(&cc->call, (uint32_t)channel->grpc.send_high_water);
     if (err) {
@@ -308,133 +325,93 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
     return WEIR_OK;
 }
 
-void weir__client_call_drop(weir__client_call *cc)
-{
-    weir__call_unregister(&cc->call);
-    free_call(cc);
-}
+/* Starting. */
 
+/** It has waited for a connection, or for the server to take one call more. */
 static void on_expiry(weir_timer *timer, void *user WEIR_UNUSED)
 {
     weir__client_call *cc = WEIR_CONTAINER_OF(timer, weir__client_call, expiry);
-    char text[sizeof cc->channel->why.text + 64];
-    snprintf(text, sizeof text, "no connection before the deadline: %s", cc->channel->why.text);
+    const weir_channel *channel = cc->channel;
+    double waited = (double)weir_time_diff(cc->call.deadline, cc->began) / 1e6;
+    char text[sizeof channel->why.text + sizeof channel->target.lookup + 100];
+    if (channel->link)
+        snprintf(text, sizeof text, "%s had as many calls as it takes at once for %.3f s",
+                 channel->target.lookup, waited);
+    else
+        snprintf(text, sizeof text, "no connection to %s within %.3f s: %s", channel->target.lookup,
+                 waited, channel->why.text);
     weir__client_call_end(cc, WEIR_STATUS_DEADLINE_EXCEEDED, text);
+}
+
+void weir__client_call_arm(weir__client_call *cc)
+{
+    if (cc->call.deadline.us != WEIR_TIME_NEVER_US)
+        weir_timers_add(weir_loop_timers(cc->call.loop), &cc->expiry, cc->call.deadline, on_expiry,
+                        NULL);
+}
+
+/** Its parent's loop has been asked. */
+static void end_unjoined(weir__client_call *cc)
+{
+    if (cc->join_err == WEIR_EFULL)
+        weir__client_call_end(cc, WEIR_STATUS_RESOURCE_EXHAUSTED,
+                              "the call that it is made for has too many calls of its own");
+    else
+        weir__client_call_end(cc, WEIR_STATUS_CANCELLED, "the call that it was made for has ended");
+}
+
+static void begin(weir__client_call *cc, weir_err err)
+{
+    cc->started = true;
+    if (err) {
+        weir__client_call_end(cc, WEIR_STATUS_CANCELLED, "the channel's loop has ended");
+    } else if (cc->cancelled) {
+        end_call(cc, &cc->early);
+    } else if (cc->child.parent.value && cc->join_err) {
+        end_unjoined(cc);
+    } else {
+        weir__client_call_arm(cc);
+        proceed(&cc->call);
+    }
 }
 
 static void start(weir_task *task, weir_err err)
 {
+    begin(WEIR_CONTAINER_OF(task, weir__client_call, start), err);
+}
+
+/** As start(), for a call that a closing channel has waited for. */
+static void start_joined(weir_task *task, weir_err err)
+{
     weir__client_call *cc = WEIR_CONTAINER_OF(task, weir__client_call, start);
-    if (err) {
-        weir__client_call_end(cc, WEIR_STATUS_CANCELLED, "the channel's loop has ended");
-        return;
-    }
-    if (cc->call.deadline.us != WEIR_TIME_NEVER_US)
-        weir_timers_add(weir_loop_timers(cc->call.loop), &cc->expiry, cc->call.deadline, on_expiry,
-                        NULL);
-    proceed(&cc->call);
+    weir_channel *channel = cc->channel;
+    begin(cc, err);
+    if (atomic_fetch_sub(&channel->joining, 1) == 1 && channel->closing)
+        weir__channel_check_closed(channel);
+}
+
+/** In the parent's loop. */
+static void on_joined(weir__child *child, weir_err err)
+{
+    weir__client_call *cc = WEIR_CONTAINER_OF(child, weir__client_call, child);
+    cc->join_err = err;
+    if (!err && weir_time_before(child->deadline, cc->call.deadline))
+        cc->call.deadline = child->deadline;
+    weir_loop_post(cc->call.loop, &cc->start, start_joined);
 }
 
 void weir__client_call_go(weir__client_call *cc)
 {
-    weir_loop_post(cc->call.loop, &cc->start, start);
-}
-
-/** What was said before there was a connection. */
-static void send_all_early(weir__client_call *cc)
-{
-    while (cc->early_first) {
-        weir__early *early = cc->early_first;
-        cc->early_first = early->next;
-        weir_err err =
-            weir__call_send_framed(&cc->call, early->framed, early->release, early->user);
-        if (err) {
-            weir_grpc_end_call(cc->call.wire, (weir_status_code)weir_err_status(err),
-                               weir_err_text(err));
-        }
+    if (!cc->child.parent.value) {
+        weir_loop_post(cc->call.loop, &cc->start, start);
+        return;
     }
-    if (cc->half_close)
-        weir_grpc_half_close(cc->call.wire);
+    atomic_fetch_add(&cc->channel->joining, 1);
+    weir__child_join(&cc->child, cc->child.parent, cc->call.id, on_joined);
 }
 
-weir_err weir__client_call_attach(weir__client_call *cc, weir__link *link)
+void weir__client_call_drop(weir__client_call *cc)
 {
-    weir_channel *channel = cc->channel;
-    weir_grpc_start begin = {
-        .path = weir_str_from(cc->call.method->path),
-        .authority = weir_str_from(channel->authority),
-        .user_agent = weir_str_from(channel->user_agent),
-        .deadline = cc->call.deadline,
-        .metadata = &cc->metadata,
-        .owner = &cc->call,
-    };
-    weir_grpc_call *wire;
-    weir_err err = weir_grpc_call_start(&wire, link->grpc, &begin);
-    if (err)
-        return err;
-    weir_loop_cancel(cc->call.loop, &cc->expiry);
-    cc->call.link = link;
-    cc->call.wire = wire;
-    if (cc->expect_one)
-        weir_grpc_expect_one(wire);
-    send_all_early(cc);
-    if (cc->wants_writable)
-        on_writable(&cc->call);
-    weir__link_wake(link);
-    return WEIR_OK;
-}
-
-/* Calls with callbacks: from the engine's events to generated code. */
-
-static void handler_headers(weir_call *call, void *user)
-{
-    weir__client_call *cc = user;
-    cc->handler->headers(call, cc->events, cc->handler_user);
-}
-
-static void handler_message(weir_call *call, weir_str bytes, void *user)
-{
-    weir__client_call *cc = user;
-    weir_arena *scratch = &call->link->scratch;
-    void *message;
-    if (weir__call_decode(call, bytes, scratch, 0, &message))
-        cc->handler->message(call, message, cc->events, cc->handler_user);
-    weir_arena_reset(scratch);
-}
-
-static void handler_writable(weir_call *call, void *user)
-{
-    weir__client_call *cc = user;
-    cc->handler->writable(call, cc->events, cc->handler_user);
-}
-
-static void handler_closed(weir_call *call, const weir_status *status, void *user)
-{
-    weir__client_call *cc = user;
-    cc->handler->closed(call, status, cc->events, cc->handler_user);
-}
-
-static const weir__client_ops handler_ops = {
-    .headers = handler_headers,
-    .message = handler_message,
-    .writable = handler_writable,
-    .closed = handler_closed,
-};
-
-weir_err weir_call_start(weir_channel *channel, const weir_method *method, const void *request,
-                         const weir_client_handler *handler, const void *events, void *user,
-                         const weir_call_opts *opts, weir_call_id *id)
-{
-    weir__client_call *cc;
-    weir_err err = weir__client_call_new(&cc, channel, method, request, &handler_ops, NULL, opts);
-    if (err)
-        return err;
-    cc->user = cc;
-    cc->handler = handler;
-    cc->events = events;
-    cc->handler_user = user;
-    if (id)
-        *id = cc->call.id;
-    weir__client_call_go(cc);
-    return WEIR_OK;
+    weir__call_unregister(&cc->call);
+    free_call(cc);
 }

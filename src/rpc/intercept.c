@@ -123,6 +123,26 @@ void weir__intercept_closed(weir_call *call, const weir_status *status)
     }
 }
 
+bool weir__intercept_bytes(weir_call *call, weir_str *bytes, weir_payload **other)
+{
+    weir_arena *scratch = &call->link->scratch;
+    void *message;
+    *other = NULL;
+    if (!weir__call_decode(call, *bytes, scratch, 0, &message))
+        return false;
+    const void *shown = weir__intercept_received(call, message);
+    if (shown && shown != message) {
+        if (weir_payload_new(other, call->receives, shown)) {
+            weir_call_cancel(call);
+            shown = NULL;
+        } else {
+            *bytes = weir_payload_bytes(*other);
+        }
+    }
+    weir_arena_reset(scratch);
+    return shown != NULL;
+}
+
 weir_err weir__intercept_payload(weir_call *call, weir_str framed, weir_payload **replaced,
                                  bool *dropped)
 {

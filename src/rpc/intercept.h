@@ -53,6 +53,14 @@ static inline bool weir__call_sees_received(const weir_call *call)
 }
 
 /**
+ * `received` for a message that is not decoded yet.
+ * @param bytes  what to go on with: as they are, or those of `*other`
+ * @param other  NULL, or a reference that holds them
+ * @return false: there is none; the call may have been ended
+ */
+bool weir__intercept_bytes(weir_call *call, weir_str *bytes, weir_payload **other);
+
+/**
  * `sending` for a message that is encoded already.
  * @param replaced  what to send instead, one reference; NULL: the message as it is
  * @param dropped   nothing is to be sent

@@ -7,7 +7,8 @@
 /* Output that is waiting for the kernel: beyond it, messages stay in their calls, where the
  * high-water marks see them. */
 enum {
-    OUTPUT_BYTES = 64 << 10
+    OUTPUT_BYTES = 64 << 10,
+    SAID_BYTES = 200 /* of a GOAWAY's text */
 };
 
 /* Events of the engine: to the call that owns them. */
@@ -64,6 +65,32 @@ static void on_wake(weir_grpc *grpc WEIR_UNUSED, void *user)
     weir__link_wake(user);
 }
 
+/** What it said helps to understand why the connection ends then. */
+static void on_goaway(weir_grpc *grpc WEIR_UNUSED, uint32_t code, weir_str debug, void *user)
+{
+    weir__link *link = user;
+    size_t len = debug.len < SAID_BYTES ? debug.len : SAID_BYTES;
+    char *copy = len > 0 && !link->said.ptr
+                     ? weir_pool_get(weir_loop_pool(weir_conn_loop(link->conn)), len)
+                     : NULL;
+    if (copy) {
+        memcpy(copy, debug.ptr, len);
+        link->said = weir_str_of(copy, len);
+    }
+    if (link->ops->goaway)
+        link->ops->goaway(link, code, debug);
+}
+
+static void on_ping(weir_grpc *grpc WEIR_UNUSED, void *user)
+{
+    weir__keepalive_pinged(user);
+}
+
+static void on_ping_ack(weir_grpc *grpc WEIR_UNUSED, void *user)
+{
+    weir__keepalive_answered(user);
+}
+
 static const weir_grpc_ops grpc_ops = {
     .on_request = on_request,
     .on_headers = on_headers,
@@ -73,6 +100,9 @@ static const weir_grpc_ops grpc_ops = {
     .on_close = on_close,
     .on_room = on_room,
     .on_wake = on_wake,
+    .on_goaway = on_goaway,
+    .on_ping = on_ping,
+    .on_ping_ack = on_ping_ack,
 };
 
 weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,
@@ -106,6 +136,12 @@ void weir__link_close(weir__link *link)
     weir__link_wake(link);
 }
 
+void weir__link_abort(weir__link *link, weir_err err, const char *why)
+{
+    link->why = why;
+    weir_conn_abort(link->conn, err);
+}
+
 /* Events of the connection. */
 
 /** The engine has given up on the peer: its last frames are sent, then the connection closes. */
@@ -124,6 +160,7 @@ void weir__link_on_message(weir_conn *conn, weir_buf *in, void *user WEIR_UNUSED
     if (!link)
         return;
     weir_time now = weir_loop_now(weir_conn_loop(conn));
+    link->alive.heard = now;
     while (!link->ending && weir_buf_len(in) > 0) {
         weir_str front = weir_buf_front(in);
         if (weir_grpc_feed(link->grpc, now, front.ptr, front.len))
@@ -152,22 +189,35 @@ void weir__link_on_flush(weir_conn *conn, weir_buf *out, void *user WEIR_UNUSED)
         weir_conn_schedule(conn);
 }
 
+/** For the status of the calls that it takes along. */
+static void explain_end(const weir__link *link, weir_err why, char *out, size_t size)
+{
+    char peer[WEIR_ADDR_TEXT_MAX];
+    const char *reason = link->why ? link->why : why ? weir_err_text(why) : "closed by the peer";
+    snprintf(out, size, "the connection to %s ended: %s%s%.*s",
+             weir_conn_peer_text(link->conn, peer), reason,
+             link->said.len > 0 ? "; it had said: " : "", WEIR_STR_ARGS(link->said));
+}
+
 void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
 {
     weir__link *link = weir_conn_data(conn);
     if (!link)
         return;
     weir_loop *loop = weir_conn_loop(conn);
-    char peer[WEIR_ADDR_TEXT_MAX], text[WEIR_ADDR_TEXT_MAX + 200];
-    snprintf(text, sizeof text, "the connection to %s ended: %s", weir_conn_peer_text(conn, peer),
-             why ? weir_err_text(why) : "closed by the peer");
+    char text[WEIR_ADDR_TEXT_MAX + SAID_BYTES + 200];
+    explain_end(link, why, text, sizeof text);
     weir_conn_set_data(conn, NULL);
+    weir__keepalive_stop(link);
     weir_loop_cancel(loop, &link->handshake);
-    weir_loop_cancel(loop, &link->drain);
+    weir_loop_cancel(loop, &link->age);
+    weir_loop_cancel(loop, &link->idle);
     weir_grpc *grpc = link->grpc;
     link->grpc = NULL;
     weir_grpc_free(grpc, text);
     link->ops->down(link, why);
     weir_arena_fini(&link->scratch);
+    if (link->said.len > 0)
+        weir_pool_put(weir_loop_pool(loop), (void *)(uintptr_t)link->said.ptr, link->said.len);
     weir_pool_put(weir_loop_pool(loop), link, sizeof *link);
 }

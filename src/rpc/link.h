@@ -9,6 +9,8 @@
 #include <weir/codec/grpc.h>
 #include <weir/net/conn.h>
 
+#include "keepalive.h"
+
 typedef struct weir__link weir__link;
 
 typedef struct weir__link_ops {
@@ -16,6 +18,8 @@ typedef struct weir__link_ops {
     void (*request)(weir__link *link, weir_grpc_call *wire);
     /** The peer's SETTINGS have come, or a stream has ended: see weir_grpc_ops.on_room. */
     void (*room)(weir__link *link);
+    /** The peer is going away. May be NULL. */
+    void (*goaway)(weir__link *link, uint32_t code, weir_str debug);
     /** The connection is gone and so are its calls; the link is freed when it returns. */
     void (*down)(weir__link *link, weir_err why);
 } weir__link_ops;
@@ -28,8 +32,14 @@ struct weir__link {
     weir_arena scratch;   /* messages of streams, during their callback */
     weir_list node;       /* the owner's */
     weir_timer handshake; /* the owner's: until the peer has sent its SETTINGS */
-    weir_timer drain;     /* the owner's */
-    bool ending;          /* close when the output is flushed */
+    weir_timer age;       /* the owner's: how old it may become, or how long it may take to close */
+    weir_timer idle;      /* a server's: how long it may live without calls */
+    weir_time used;       /* the last call's end */
+    void *counters;       /* a server's, of this loop */
+    weir__keepalive alive;
+    const char *why; /* why this end has cut it off; NULL: weir_err_text() says it */
+    weir_str said;   /* what the peer's GOAWAY said, in the pool */
+    bool ending;     /* close when the output is flushed */
 };
 
 /* Callbacks for the connection of a link, which weir_conn_data() names; without one they do
@@ -52,5 +62,7 @@ static inline void weir__link_wake(weir__link *link)
 
 /** Closes once everything has been said and sent. */
 void weir__link_close(weir__link *link);
+/** Ends the connection now. @param why  static; for the status of its calls */
+void weir__link_abort(weir__link *link, weir_err err, const char *why);
 
 #endif

@@ -1,18 +1,41 @@
-/* A server's life: services, start, connections, graceful stop. */
+/* A server's life: services, start, graceful stop. */
 #include <stdlib.h>
+#include <weir/base/thread.h>
 
 #include "server_impl.h"
 
 enum {
-    DEFAULT_HIGH_WATER = 64 << 10
+    DEFAULT_HIGH_WATER = 64 << 10,
+    DEFAULT_PING_STRIKES = 2,
+    WORKERS_PER_CPU = 4 /* they wait, mostly */
 };
 
-/* Between the first GOAWAY and the second, so that calls on their way are still taken. */
-#define DRAIN_NOTICE_US      WEIR_MILLISECONDS(100)
-#define DEFAULT_DRAIN_US     WEIR_SECONDS(10)
-#define DEFAULT_HANDSHAKE_US WEIR_SECONDS(20)
+#define DEFAULT_DRAIN_US             WEIR_SECONDS(10)
+#define DEFAULT_HANDSHAKE_US         WEIR_SECONDS(20)
+#define DEFAULT_KEEPALIVE_US         WEIR_SECONDS(7200)
+#define DEFAULT_KEEPALIVE_TIMEOUT_US WEIR_SECONDS(20)
+#define DEFAULT_MIN_PING_US          WEIR_SECONDS(300)
 /* What is left of connections after their calls were ended. */
 #define CLOSE_GRACE_US WEIR_SECONDS(1)
+
+/** @return what 0 means, or 0 for a negative number */
+static int64_t or_default(int64_t value_us, int64_t default_us)
+{
+    return value_us == 0 ? default_us : value_us > 0 ? value_us : 0;
+}
+
+static void set_keepalive(weir_server *server)
+{
+    const weir_server_opts *opts = &server->opts;
+    server->keepalive = (weir__keepalive_opts){
+        .time_us = or_default(opts->keepalive_us, DEFAULT_KEEPALIVE_US),
+        .timeout_us = or_default(opts->keepalive_timeout_us, DEFAULT_KEEPALIVE_TIMEOUT_US),
+        .without_calls = true,
+        .min_ping_us = or_default(opts->min_ping_interval_us, DEFAULT_MIN_PING_US),
+        .pings_without_calls = opts->permit_pings_without_calls,
+        .strikes = opts->max_ping_strikes ? opts->max_ping_strikes : DEFAULT_PING_STRIKES,
+    };
+}
 
 weir_server *weir_server_new(const weir_server_opts *opts)
 {
@@ -28,13 +51,16 @@ weir_server *weir_server_new(const weir_server_opts *opts)
     server->grpc = (weir_grpc_opts){
         .h2 = {.max_streams = server->opts.max_streams,
                .stream_window = server->opts.stream_window,
+               .connection_window = server->opts.connection_window,
                .header_list_bytes = server->opts.header_list_bytes},
         .max_receive_bytes = server->opts.max_receive_bytes,
         .max_send_bytes = server->opts.max_send_bytes,
         .send_high_water = server->opts.send_high_water,
         .call_bytes = server->opts.call_bytes,
         .max_call_us = server->opts.max_call_us,
+        .call_idle_us = server->opts.call_idle_us,
     };
+    set_keepalive(server);
     if (!server->grpc.send_high_water)
         server->grpc.send_high_water = DEFAULT_HIGH_WATER;
     weir_list_init(&server->services);
@@ -57,7 +83,19 @@ void weir_server_free(weir_server *server)
         if (part->on_free)
             part->on_free(part);
     }
+    free(server->counters);
     free(server);
+}
+
+/** A method has callbacks or a function that blocks. */
+static bool each_served_once(const weir_service *service, const weir_handler *handlers,
+                             const void *methods)
+{
+    for (size_t i = 0; i < service->method_count; i++) {
+        if (handlers[i].blocks && handlers[i].blocks(methods) && handlers[i].present(methods))
+            return false;
+    }
+    return true;
 }
 
 weir_err weir_server_add(weir_server *server, const weir_service *service,
@@ -65,6 +103,8 @@ weir_err weir_server_add(weir_server *server, const weir_service *service,
 {
     if (server->running)
         return WEIR_ESTATE;
+    if (!each_served_once(service, handlers, methods))
+        return WEIR_EINVAL;
     weir_list_each (node, next, &server->services) {
         const weir__served *other = WEIR_CONTAINER_OF(node, weir__served, node);
         if (strcmp(other->service->name, service->name) == 0)
@@ -105,103 +145,86 @@ weir_err weir_server_intercept(weir_server *server, const weir_interceptor *inte
 static void finish_stop(void *user)
 {
     weir_server *server = user;
+    weir__blocking_pool_close(&server->blocking);
     server->running = false;
-    server->tcp = NULL;
     if (server->done)
         server->done(server->done_user);
+}
+
+/** Connections are gone, but handlers that block may still use what the program gave them. */
+static void wait_for_handlers(void *user)
+{
+    weir_server *server = user;
+    server->tcp = NULL;
+    weir__blocking_pool_leave(&server->blocking, finish_stop, server);
 }
 
 static void on_idle(weir_task *task, weir_err err WEIR_UNUSED)
 {
     weir_server *server = WEIR_CONTAINER_OF(task, weir_server, idle);
     weir_loop_cancel(server->loop, &server->drain);
-    weir_tcp_server_stop(server->tcp, CLOSE_GRACE_US, finish_stop, server);
+    weir_tcp_server_stop(server->tcp, CLOSE_GRACE_US, wait_for_handlers, server);
 }
 
-/** The accepting loop goes on with the stop, once. */
-static void post_idle(weir_server *server)
+void weir__server_post_idle(weir_server *server)
 {
     if (!atomic_exchange(&server->idle_posted, true))
         weir_loop_post(server->loop, &server->idle, on_idle);
 }
 
-static void link_down(weir__link *link, weir_err why WEIR_UNUSED)
-{
-    weir_server *server = link->owner;
-    if (atomic_fetch_sub(&server->connections, 1) == 1 && atomic_load(&server->stopping))
-        post_idle(server);
-}
-
-/** Who does not send even the SETTINGS does not keep a connection. */
-static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
-{
-    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, handshake)->conn, WEIR_ETIMEDOUT);
-}
-
-static void link_room(weir__link *link)
-{
-    weir_loop_cancel(weir_conn_loop(link->conn), &link->handshake);
-}
-
-static const weir__link_ops link_ops = {
-    .request = weir__server_request, .room = link_room, .down = link_down};
-
-static void drain_end(weir_timer *timer, void *user WEIR_UNUSED)
-{
-    weir__link *link = WEIR_CONTAINER_OF(timer, weir__link, drain);
-    weir_grpc_drain_end(link->grpc);
-    weir__link_wake(link);
-}
-
-static void drain_link(weir__link *link)
-{
-    weir_grpc_drain(link->grpc);
-    weir__link_wake(link);
-    weir_loop_after(weir_conn_loop(link->conn), &link->drain, DRAIN_NOTICE_US, drain_end, NULL);
-}
-
-static void conn_up(weir_conn *conn, void *user)
-{
-    weir_server *server = user;
-    weir__link *link;
-    weir_err err = weir__link_new(&link, conn, WEIR_H2_SERVER, &link_ops, server, &server->grpc);
-    if (err) {
-        weir_conn_abort(conn, err);
-        return;
-    }
-    atomic_fetch_add(&server->connections, 1);
-    weir_loop_after(weir_conn_loop(conn), &link->handshake, server->opts.handshake_us, on_silence,
-                    NULL);
-    if (atomic_load(&server->stopping))
-        drain_link(link);
-}
-
-static const weir_conn_ops conn_ops = {
-    .on_up = conn_up,
-    .on_message = weir__link_on_message,
-    .on_flush = weir__link_on_flush,
-    .on_down = weir__link_on_down,
-};
-
 /* Start and stop. */
+
+/** Anew for each start: those of the last one end with it. */
+static weir_err make_counters(weir_server *server)
+{
+    unsigned loops = server->opts.loops ? server->opts.loops : weir_thread_cpus();
+    server->loops = server->opts.single_loop ? 1 : loops;
+    free(server->counters);
+    server->counters = aligned_alloc(WEIR_CACHE_LINE, server->loops * sizeof server->counters[0]);
+    if (!server->counters)
+        return WEIR_ENOMEM;
+    memset(server->counters, 0, server->loops * sizeof server->counters[0]);
+    return WEIR_OK;
+}
+
+static weir_err open_workers(weir_server *server, weir_loop *loop)
+{
+    unsigned threads = server->opts.workers;
+    weir_workers_opts opts = {.threads = threads ? threads : WORKERS_PER_CPU * weir_thread_cpus(),
+                              .queue_max = server->opts.workers_queue};
+    return weir__blocking_pool_open(&server->blocking, loop, &opts);
+}
+
+/** What one start needs. */
+static weir_err prepare(weir_server *server, weir_loop *loop)
+{
+    bool blocks;
+    weir__routes_free(&server->routes);
+    weir_err err = weir__routes_build(&server->routes, &server->services, &blocks);
+    if (!err)
+        err = make_counters(server);
+    return !err && blocks ? open_workers(server, loop) : err;
+}
 
 weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *addr, weir_why *why)
 {
     if (server->running)
         return weir_why_set(why, WEIR_ESTATE, "the server is running already");
-    weir__routes_free(&server->routes);
-    weir_err err = weir__routes_build(&server->routes, &server->services);
+    weir_err err = prepare(server, loop);
     if (err)
         return weir_why_set(why, err, "%s", weir_err_text(err));
     weir_tcp_server_opts opts = {
-        .loops = server->opts.loops,
+        .loops = server->loops,
         .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
         .max_connections = server->opts.max_connections,
         .loop.poller = server->opts.poller,
     };
-    err = weir_tcp_server_start(&server->tcp, loop, addr, &conn_ops, server, &opts, why);
-    if (err)
+    err =
+        weir_tcp_server_start(&server->tcp, loop, addr, &weir__server_conn_ops, server, &opts, why);
+    if (err) {
+        weir__blocking_pool_close(&server->blocking);
         return err;
+    }
     server->loop = loop;
     server->addr = *weir_tcp_server_addr(server->tcp);
     server->running = true;
@@ -217,30 +240,29 @@ const weir_addr *weir_server_addr(const weir_server *server)
 
 void weir_server_get_stats(const weir_server *server, weir_server_stats *out)
 {
-    *out = (weir_server_stats){
-        .connections = atomic_load(&server->connections),
-        .calls = atomic_load(&server->calls),
-        .calls_total = atomic_load(&server->calls_total),
-        .calls_failed = atomic_load(&server->calls_failed),
-    };
+    *out = (weir_server_stats){.connections = atomic_load(&server->connections)};
+    uint64_t ended = 0;
+    for (unsigned i = 0; server->counters && i < server->loops; i++) {
+        const weir__counters *c = &server->counters[i];
+        ended += atomic_load_explicit(&c->ended, memory_order_acquire);
+        out->calls_failed += atomic_load_explicit(&c->failed, memory_order_relaxed);
+        out->calls_total += atomic_load_explicit(&c->started, memory_order_relaxed);
+    }
+    out->calls = out->calls_total - ended;
 }
 
 static void drain_conn(weir_conn *conn, void *user WEIR_UNUSED)
 {
     weir__link *link = weir_conn_data(conn);
     if (link)
-        drain_link(link);
+        weir__server_drain_link(link, WEIR__SHUTTING_DOWN);
 }
 
 static void end_conn(weir_conn *conn, void *user WEIR_UNUSED)
 {
     weir__link *link = weir_conn_data(conn);
-    if (!link)
-        return;
-    weir_grpc_drain_end(link->grpc);
-    weir_grpc_end_calls(link->grpc, WEIR_STATUS_UNAVAILABLE,
-                        WEIR_STR("the server is shutting down"));
-    weir__link_wake(link);
+    if (link)
+        weir__server_end_link(link, WEIR__SHUTTING_DOWN);
 }
 
 static void on_drain_timeout(weir_timer *timer, void *user WEIR_UNUSED)
@@ -248,7 +270,7 @@ static void on_drain_timeout(weir_timer *timer, void *user WEIR_UNUSED)
     weir_server *server = WEIR_CONTAINER_OF(timer, weir_server, drain);
     if (weir_tcp_server_each_post(server->tcp, end_conn, NULL))
         WEIR_LOG_WARN("out of memory: connections are closed without a status");
-    post_idle(server);
+    weir__server_post_idle(server);
 }
 
 void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
@@ -268,5 +290,5 @@ void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
     if (weir_tcp_server_each_post(server->tcp, drain_conn, NULL))
         WEIR_LOG_WARN("out of memory: clients are not told of the shutdown");
     if (atomic_load(&server->connections) == 0)
-        post_idle(server);
+        weir__server_post_idle(server);
 }

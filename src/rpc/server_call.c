@@ -2,15 +2,17 @@
 #include <stdio.h>
 
 #include "intercept.h"
+#include "parent.h"
 #include "server_impl.h"
 
 typedef struct server_call {
     weir_call call;
     weir_server *server;
     const weir__route *route;
-    const void *request; /* the one, once it has come */
-    bool opened;         /* the handler knows the call */
-    bool half_closed;    /* while it was held */
+    weir_blocking_call *blocking; /* a worker's half of it; NULL: callbacks */
+    const void *request;          /* the one, once it has come */
+    bool opened;                  /* the handler knows the call */
+    bool half_closed;             /* while it was held */
 } server_call;
 
 static server_call *of(weir_call *call)
@@ -57,10 +59,31 @@ static const void *read_message(weir_call *call, weir_str bytes, weir_arena *are
     return weir__call_sees_received(call) ? weir__intercept_received(call, message) : message;
 }
 
+/** Decoded where it is used, in the worker's memory. */
+static void on_blocking_message(server_call *sc, weir_str bytes)
+{
+    weir_call *call = &sc->call;
+    weir_payload *other = NULL;
+    if (weir__call_sees_received(call) && !weir__intercept_bytes(call, &bytes, &other))
+        return;
+    weir_err err = WEIR_OK;
+    if (client_streams(sc->route->method))
+        weir__blocking_message(sc->blocking, call, bytes);
+    else
+        err = weir__blocking_request(sc->blocking, bytes, &sc->request);
+    if (err)
+        weir__call_malformed(call, err);
+    weir_payload_unref(other);
+}
+
 static void on_message(weir_call *call, weir_str bytes)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
+    if (sc->blocking) {
+        on_blocking_message(sc, bytes);
+        return;
+    }
     if (!client_streams(route->method)) {
         sc->request = read_message(call, bytes, call->arena);
         return;
@@ -79,19 +102,39 @@ static void on_half_close(weir_call *call)
     if (call->held) {
         sc->half_closed = true;
     } else if (client_streams(route->method)) {
-        route->handler->half_closed(call, route->served->methods, route->served->user);
-    } else if (sc->request) {
+        if (sc->blocking)
+            weir__blocking_half_closed(sc->blocking);
+        else
+            route->handler->half_closed(call, route->served->methods, route->served->user);
+    } else if (!sc->request) {
+        weir_call_fail(call, WEIR_STATUS_INTERNAL, "an interceptor dropped the request");
+    } else if (sc->blocking) {
+        weir__blocking_start(sc->blocking, call);
+    } else {
         sc->opened = true;
         route->handler->open(call, sc->request, route->served->methods, route->served->user);
-    } else {
-        weir_call_fail(call, WEIR_STATUS_INTERNAL, "an interceptor dropped the request");
     }
+}
+
+static void enter_blocking(server_call *sc)
+{
+    const weir__route *route = sc->route;
+    weir__blocking_target target = {route->handler, route->served->methods, route->served->user};
+    if (weir__blocking_new(&sc->blocking, &sc->call, &sc->server->blocking, &target,
+                           &sc->server->grpc))
+        weir_call_fail(&sc->call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    else if (client_streams(route->method))
+        weir__blocking_start(sc->blocking, &sc->call);
 }
 
 /** The interceptors have let it through. */
 static void enter(server_call *sc)
 {
     const weir__route *route = sc->route;
+    if (route->blocks) {
+        enter_blocking(sc);
+        return;
+    }
     if (!client_streams(route->method))
         return; /* the handler learns of it with its request */
     sc->opened = true;
@@ -112,7 +155,9 @@ static void proceed(weir_call *call)
 static void on_writable(weir_call *call)
 {
     const weir__route *route = of(call)->route;
-    if (of(call)->opened)
+    if (of(call)->blocking)
+        weir__blocking_writable(of(call)->blocking);
+    else if (of(call)->opened)
         route->handler->writable(call, route->served->methods, route->served->user);
 }
 
@@ -120,13 +165,17 @@ static void on_close(weir_call *call, const weir_status *status)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
-    if (sc->opened)
+    if (sc->blocking)
+        weir__blocking_closed(sc->blocking);
+    else if (sc->opened)
         route->handler->closed(call, status, route->served->methods, route->served->user);
     if (call->chain)
         weir__intercept_closed(call, status);
-    atomic_fetch_sub_explicit(&sc->server->calls, 1, memory_order_relaxed);
+    weir__counters *counters = call->link->counters;
     if (status->code != WEIR_STATUS_OK)
-        atomic_fetch_add_explicit(&sc->server->calls_failed, 1, memory_order_relaxed);
+        weir__count(&counters->failed);
+    weir__count(&counters->ended);
+    weir__children_cancel(call);
     weir__call_unregister(call);
 }
 
@@ -216,7 +265,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
 {
     weir_server *server = link->owner;
     const weir__route *route = weir__routes_find(&server->routes, weir_grpc_call_path(wire));
-    if (!route || !route->handler->present(route->served->methods)) {
+    if (!route || !(route->blocks || route->handler->present(route->served->methods))) {
         unknown_method(server, wire);
         return;
     }
@@ -227,8 +276,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
         return;
     }
     weir_grpc_call_set_owner(wire, &sc->call);
-    atomic_fetch_add_explicit(&server->calls, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->calls_total, 1, memory_order_relaxed);
+    weir__count(&((weir__counters *)link->counters)->started);
     if (!client_streams(route->method))
         weir_grpc_expect_one(wire);
     if (weir__intercept_open(&sc->call))

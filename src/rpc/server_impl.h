@@ -1,7 +1,7 @@
 /**
  * @file
- * Inside of a server: server.c has its life and its connections, server_call.c its calls,
- * server_methods.c finds the method for a path.
+ * Inside of a server: server.c has its life, server_conn.c its connections, server_call.c its
+ * calls, server_methods.c finds the method for a path.
  */
 #ifndef WEIR_RPC_SERVER_IMPL_H
 #define WEIR_RPC_SERVER_IMPL_H
@@ -10,6 +10,7 @@
 #include <weir/net/tcp_server.h>
 #include <weir/rpc/server.h>
 
+#include "blocking.h"
 #include "call_impl.h"
 #include "intercept.h"
 
@@ -27,6 +28,7 @@ typedef struct weir__route {
     const weir__served *served; /* NULL: the entry is empty */
     const weir_method *method;
     const weir_handler *handler;
+    bool blocks; /* on a worker */
     weir_str path;
     uint64_t hash;
 } weir__route;
@@ -37,20 +39,37 @@ typedef struct weir__routes {
     size_t size; /* a power of two */
 } weir__routes;
 
+/** Of one loop, which is the only one to write them. */
+typedef struct weir__counters {
+    atomic_ullong started, ended, failed;
+} WEIR_ALIGNED(WEIR_CACHE_LINE) weir__counters;
+
+static inline void weir__count(atomic_ullong *counter)
+{
+    unsigned long long value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + 1, memory_order_release);
+}
+
+#define WEIR__SHUTTING_DOWN "the server is shutting down"
+
 struct weir_server {
     weir_server_opts opts;
     weir_grpc_opts grpc;
     weir_list services;
     weir_list parts;
     weir__routes routes;
+    weir__blocking_pool blocking;
     weir__chain chain; /* of interceptors, outermost first */
     weir_tcp_server *tcp;
     weir_loop *loop; /* accepts */
     weir_addr addr;
     bool running;
 
-    /* Counters: any thread. */
-    atomic_ullong connections, calls, calls_total, calls_failed;
+    weir__keepalive_opts keepalive;
+
+    atomic_ullong connections; /* any thread */
+    weir__counters *counters;  /* one for each of the serving loops */
+    unsigned loops;
 
     /* The stop: the accepting loop, but for `idle`. */
     atomic_bool stopping;
@@ -61,11 +80,21 @@ struct weir_server {
     void *done_user;
 };
 
-/** Builds the table from `services`. @errors WEIR_ENOMEM */
-WEIR_MUST_CHECK weir_err weir__routes_build(weir__routes *routes, const weir_list *services);
+/** Builds the table from `services`. @param blocks  whether a method does @errors WEIR_ENOMEM */
+WEIR_MUST_CHECK weir_err weir__routes_build(weir__routes *routes, const weir_list *services,
+                                            bool *blocks);
 void weir__routes_free(weir__routes *routes);
 /** NULL: unknown. */
 const weir__route *weir__routes_find(const weir__routes *routes, weir_str path);
+
+/** Of each connection. */
+extern const weir_conn_ops weir__server_conn_ops;
+/** Tells the client to go elsewhere; its calls finish. @param reason  static */
+void weir__server_drain_link(weir__link *link, const char *reason);
+/** Ends its calls, and then the connection. */
+void weir__server_end_link(weir__link *link, const char *reason);
+/** The last connection is gone: the accepting loop goes on with the stop, once. */
+void weir__server_post_idle(weir_server *server);
 
 /** A request arrived. */
 void weir__server_request(weir__link *link, weir_grpc_call *wire);

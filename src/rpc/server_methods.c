@@ -19,11 +19,12 @@ static void insert(weir__routes *routes, const weir__route *route)
     routes->entries[at] = *route;
 }
 
-weir_err weir__routes_build(weir__routes *routes, const weir_list *services)
+weir_err weir__routes_build(weir__routes *routes, const weir_list *services, bool *blocks)
 {
     size_t count = 0;
     weir_list_each (node, next, services)
         count += WEIR_CONTAINER_OF(node, weir__served, node)->service->method_count;
+    *blocks = false;
     routes->size = 8;
     while (routes->size < 2 * count)
         routes->size *= 2;
@@ -35,8 +36,14 @@ weir_err weir__routes_build(weir__routes *routes, const weir_list *services)
         for (size_t i = 0; i < served->service->method_count; i++) {
             const weir_method *method = &served->service->methods[i];
             weir_str path = weir_str_from(method->path);
-            insert(routes,
-                   &(weir__route){served, method, &served->handlers[i], path, hash_of(path)});
+            weir__route route = {.served = served,
+                                 .method = method,
+                                 .handler = &served->handlers[i],
+                                 .path = path,
+                                 .hash = hash_of(path)};
+            route.blocks = route.handler->blocks && route.handler->blocks(served->methods);
+            *blocks |= route.blocks;
+            insert(routes, &route);
         }
     }
     return WEIR_OK;

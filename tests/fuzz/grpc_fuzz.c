@@ -144,7 +144,7 @@ static void obey(weir_grpc_call *call, weir_str bytes)
         send_framed(f, call);
         break;
     case 'd':
-        weir_grpc_drain(f->grpc);
+        weir_grpc_drain(f->grpc, "drain");
         break;
     case 'D':
         weir_grpc_drain_end(f->grpc);

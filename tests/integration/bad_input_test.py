@@ -344,12 +344,33 @@ class Floods(BadInput):
             self.assert_flood_ends(peer, frame(9, 0, 1))
 
     def test_pings_are_answered_in_reason(self):
+        """Peers measure the bandwidth with a PING for what they have received."""
         with self.peer() as peer:
             for count in range(1, 101):
+                self.assert_works(peer)
                 peer.send(frame(PING, payload=bytes(8)))
-                while peer.pongs < count:
+                while peer.pongs < count and not peer.closed:
                     peer.read_frame()
             self.assert_works(peer)
+
+    def test_pings_without_a_reason(self):
+        """The first may come at any time, two more are overlooked, the fourth is too much."""
+        with self.peer() as peer:
+            for _ in range(3):
+                peer.send(frame(PING, payload=bytes(8)))
+            while peer.pongs < 3 and not peer.closed:
+                peer.read_frame()
+            self.assert_works(peer)
+        with self.peer() as peer:
+            for _ in range(4):
+                peer.send(frame(PING, payload=bytes(8)))
+            self.assertEqual(peer.wait_closed(), (ENHANCE_YOUR_CALM, "too_many_pings"))
+
+    def test_a_flood_is_named(self):
+        with self.peer() as peer:
+            peer.send(frame(SETTINGS) * 50000)
+            self.assertEqual(peer.wait_closed()[0], ENHANCE_YOUR_CALM)
+            self.assertIn("flood: too many", peer.goaway[1])
 
 
 class Windows(BadInput):

@@ -61,6 +61,8 @@ typedef struct test_handler {
     void (*half_closed)(weir_call *call, void *user);
     void (*writable)(weir_call *call, void *user);
     void (*closed)(weir_call *call, const weir_status *why, void *user);
+    /** Instead of all these, on a worker. */
+    weir_status (*blocking)(weir_blocking_call *call, const text *request, text *reply, void *user);
 } test_handler;
 
 static const test_handler *handler_of(weir_call *call, const void *methods)
@@ -68,16 +70,27 @@ static const test_handler *handler_of(weir_call *call, const void *methods)
     return (const test_handler *)methods + (weir_call_method(call) - test_methods);
 }
 
-static bool is_present(const void *methods)
-{
-    return methods != NULL;
-}
+/* Of each method: whether it is served, and how. */
+#define TEST_METHOD(method)                                                                        \
+    static bool blocks_##method(const void *methods)                                               \
+    {                                                                                              \
+        return methods && ((const test_handler *)methods)[method].blocking;                        \
+    }                                                                                              \
+    static bool present_##method(const void *methods)                                              \
+    {                                                                                              \
+        return method != MISSING && methods && !blocks_##method(methods);                          \
+    }                                                                                              \
+    static weir_status run_##method(weir_blocking_call *call, const void *request, void *reply,    \
+                                    const void *methods, void *user)                               \
+    {                                                                                              \
+        return ((const test_handler *)methods)[method].blocking(call, request, reply, user);       \
+    }
 
-static bool is_missing(const void *methods)
-{
-    (void)methods;
-    return false;
-}
+TEST_METHOD(UNARY)
+TEST_METHOD(COLLECT)
+TEST_METHOD(SPLIT)
+TEST_METHOD(CHAT)
+TEST_METHOD(MISSING)
 
 static void do_open(weir_call *call, const void *request, const void *methods, void *user)
 {
@@ -109,14 +122,15 @@ static void do_closed(weir_call *call, const weir_status *why, const void *metho
         handler_of(call, methods)->closed(call, why, user);
 }
 
-#define TEST_HANDLER(present)                                                                      \
+#define TEST_HANDLER(method)                                                                       \
     {                                                                                              \
-        present, do_open, do_message, do_half_closed, do_writable, do_closed                       \
+        present_##method, do_open, do_message, do_half_closed, do_writable, do_closed,             \
+            blocks_##method, run_##method                                                          \
     }
 
 static const weir_handler test_handlers[METHODS] = {
-    TEST_HANDLER(is_present), TEST_HANDLER(is_present), TEST_HANDLER(is_present),
-    TEST_HANDLER(is_present), TEST_HANDLER(is_missing),
+    TEST_HANDLER(UNARY), TEST_HANDLER(COLLECT), TEST_HANDLER(SPLIT),
+    TEST_HANDLER(CHAT),  TEST_HANDLER(MISSING),
 };
 
 /** A server that runs, with its accepting loop in a thread. */

@@ -37,8 +37,9 @@ struct weir_timer {
 
 /** The wheel; the fields are weir's own. */
 typedef struct weir_timers {
-    weir_time now;
-    int64_t tick; /* now in whole ticks */
+    weir_time clock; /* what the owner has told last */
+    weir_time now;   /* of the last advance */
+    int64_t tick;    /* now in whole ticks */
     size_t pending;
     uint64_t busy[WEIR__TIMER_LEVELS]; /* a bit per slot that has timers */
     weir_list slots[WEIR__TIMER_LEVELS][WEIR__TIMER_SLOTS];
@@ -49,12 +50,19 @@ typedef struct weir_timers {
 
 WEIR_API void weir_timers_init(weir_timers *timers, weir_time now);
 
-/**
- * The time of the last advance: what "now" means to everything that hangs on these timers.
- */
+/** What "now" means to everything that hangs on these timers: the time of the last
+ * weir_timers_advance() or weir_timers_tell(). */
 static inline weir_time weir_timers_now(const weir_timers *timers)
 {
-    return timers->now;
+    return timers->clock;
+}
+
+/** The time, which does not go backwards; nothing runs yet. For an owner that does other work
+ * before it advances the timers. */
+static inline void weir_timers_tell(weir_timers *timers, weir_time now)
+{
+    if (weir_time_before(timers->clock, now))
+        timers->clock = now;
 }
 
 /**

@@ -44,6 +44,13 @@ typedef struct weir_grpc_ops {
     void (*on_room)(weir_grpc *grpc, void *user);
     /** A deadline has passed: there is something for weir_grpc_pull(). May be NULL. */
     void (*on_wake)(weir_grpc *grpc, void *user);
+    /** The peer is going away (weir_grpc_is_open() is false now): its GOAWAY's code and text. May
+     * be NULL. */
+    void (*on_goaway)(weir_grpc *grpc, uint32_t code, weir_str debug, void *user);
+    /** The peer's PING, which is answered already. May be NULL. */
+    void (*on_ping)(weir_grpc *grpc, void *user);
+    /** The answer to weir_grpc_ping(). May be NULL. */
+    void (*on_ping_ack)(weir_grpc *grpc, void *user);
 } weir_grpc_ops;
 
 /** A zeroed field means the default written beside it. */
@@ -53,7 +60,10 @@ typedef struct weir_grpc_opts {
     size_t max_send_bytes;    /**< of a message; 0: 4 GiB - 1 */
     size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
     size_t call_bytes;        /**< limit of a call's arena; 0: 16 MiB */
-    int64_t max_call_us; /**< server: deadline of calls that bring none or a later one; 0: none */
+    int64_t max_call_us;  /**< server: deadline of calls that bring none or a later one; 0: none */
+    int64_t call_idle_us; /**< server: a call whose client owes something (messages, or reading
+                               those that wait for it) and does nothing for so long ends with
+                               DEADLINE_EXCEEDED; 0: never */
 } weir_grpc_opts;
 
 /**
@@ -88,10 +98,21 @@ WEIR_API size_t weir_grpc_calls(const weir_grpc *grpc);
 /** weir_grpc_new()'s user. */
 WEIR_API void *weir_grpc_user(const weir_grpc *grpc);
 
-/** Server, graceful end: tells the client to go elsewhere; calls already on their way are taken. */
-WEIR_API void weir_grpc_drain(weir_grpc *grpc);
-/** Server, second step, a round trip later: no new calls; the running ones finish. */
+/**
+ * Server, graceful end in two steps (RFC 9113 6.8): tells the client to go elsewhere, and sends a
+ * PING. Calls already on their way are taken until its answer is there, or 5 s are over; then comes
+ * weir_grpc_drain_end(). Repeatable.
+ * @param reason  static, of at most 200 bytes; goes to the client
+ */
+WEIR_API void weir_grpc_drain(weir_grpc *grpc, const char *reason);
+/** Server: no new calls from now on; the running ones finish. */
 WEIR_API void weir_grpc_drain_end(weir_grpc *grpc);
+/** GOAWAY with this code and text, and no new calls. */
+WEIR_API void weir_grpc_goaway(weir_grpc *grpc, uint32_t code, weir_str reason);
+/** on_ping_ack will come, if the peer lives. */
+WEIR_API void weir_grpc_ping(weir_grpc *grpc);
+/** As weir_h2_take_sent(). */
+WEIR_API bool weir_grpc_take_sent(weir_grpc *grpc);
 /** Ends every running call: with trailers where possible, else with RST_STREAM. */
 WEIR_API void weir_grpc_end_calls(weir_grpc *grpc, weir_status_code code, weir_str message);
 
@@ -113,6 +134,20 @@ typedef struct weir_grpc_start {
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_grpc_call_start(weir_grpc_call **out, weir_grpc *grpc,
                                                        const weir_grpc_start *start);
+
+/** How far the request of a client's call came. */
+typedef enum weir_grpc_fate {
+    WEIR_GRPC_SEEN,    /**< the server may have seen it */
+    WEIR_GRPC_REFUSED, /**< the server says that it has not: RST_STREAM REFUSED_STREAM, or an id
+                          above that of its GOAWAY */
+    WEIR_GRPC_UNSENT   /**< it has not left */
+} weir_grpc_fate;
+
+/** Client, in on_close: after anything but WEIR_GRPC_SEEN the call may be made again elsewhere. */
+WEIR_API weir_grpc_fate weir_grpc_call_fate(const weir_grpc_call *call);
+
+/** Client: whether a message or the half-close was queued, sent or not. */
+WEIR_API bool weir_grpc_call_has_sent(const weir_grpc_call *call);
 
 /* Of a call. */
 

@@ -87,16 +87,17 @@ typedef struct weir_h2_ops {
     /** The block is complete. `too_large`: fields were left out because of the limits. */
     void (*on_headers_end)(weir_h2 *h2, void *stream, weir_h2_block block, bool too_large,
                            void *user);
-    /** Body bytes, good during the call. The windows stay closed until weir_h2_consume(). */
+    /** Body bytes, good during the call. The stream's window stays closed until weir_h2_consume();
+     * the connection's opens at once, so that a stream that is not read does not stop the others.
+     */
     void (*on_data)(weir_h2 *h2, void *stream, const uint8_t *data, size_t len, void *user);
     /** The peer has ended its side of the stream. */
     void (*on_end)(weir_h2 *h2, void *stream, void *user);
     /** The stream is over, once, whatever the reason: `code` is the RST_STREAM code that was sent
      * or received, NO_ERROR when both sides ended it, REFUSED_STREAM also when a GOAWAY said that
      * the peer never saw it. `remote`: the code came in the peer's RST_STREAM or GOAWAY. Until it
-     * comes the other events can, also after weir_h2_reset(). Bytes of on_data that were not
-     * consumed still count against the connection's window. Not called by weir_h2_free(), nor for
-     * streams that are open when a connection error ends everything. */
+     * comes the other events can, also after weir_h2_reset(). Not called by weir_h2_free(), nor
+     * for streams that are open when a connection error ends everything. */
     void (*on_close)(weir_h2 *h2, void *stream, uint32_t code, bool remote, void *user);
     /** How much body, at most `max`, can be sent now. Nothing: len 0 and no end; the stream sleeps
      * until weir_h2_body_ready(). */
@@ -111,6 +112,8 @@ typedef struct weir_h2_ops {
     void (*on_settings)(weir_h2 *h2, void *user);
     /** The answer to weir_h2_ping(). May be NULL. */
     void (*on_ping_ack)(weir_h2 *h2, uint64_t opaque, void *user);
+    /** The peer's PING; its answer goes out by itself. May be NULL. */
+    void (*on_ping)(weir_h2 *h2, void *user);
 } weir_h2_ops;
 
 /** A zeroed field means the default written beside it. */
@@ -202,18 +205,27 @@ WEIR_API void weir_h2_body_ready(weir_h2 *h2, int32_t id);
 /** Ends a stream with RST_STREAM; on_close follows in weir_h2_pull(). Gone is fine. */
 WEIR_API void weir_h2_reset(weir_h2 *h2, int32_t id, uint32_t code);
 
-/** `len` received body bytes are done with: opens both windows. A stream that is gone is fine. */
+/** `len` received body bytes are done with: opens the stream's window. A stream that is gone is
+ * fine. */
 WEIR_API void weir_h2_consume(weir_h2 *h2, int32_t id, size_t len);
 
 /** Server: first half of a graceful end (RFC 9113 6.8): GOAWAY with the highest id; go on for a
- * while. */
-WEIR_API void weir_h2_goaway_notice(weir_h2 *h2);
+ * while. A PING with `ping` follows, unless that is 0: when its answer comes, the peer has seen the
+ * GOAWAY. @param debug  static, of at most 200 bytes */
+WEIR_API void weir_h2_goaway_notice(weir_h2 *h2, const char *debug, uint64_t ping);
 
 /** GOAWAY with the last stream seen: no new ones; running ones may finish. */
 WEIR_API void weir_h2_goaway(weir_h2 *h2, uint32_t code, weir_str debug);
 
 /** Sends a PING. */
 WEIR_API void weir_h2_ping(weir_h2 *h2, uint64_t opaque);
+
+/** Whether HEADERS or DATA were sent since this was last asked: a peer that measures the bandwidth
+ * has a reason for a PING then. */
+WEIR_API bool weir_h2_take_sent(weir_h2 *h2);
+
+/** Client: whether the request of that stream has left through weir_h2_pull(). */
+WEIR_API bool weir_h2_is_sent(const weir_h2 *h2, int32_t id);
 
 /** Body bytes that the peer's windows allow on this stream now. */
 WEIR_API size_t weir_h2_window(const weir_h2 *h2, int32_t id);

@@ -1,21 +1,21 @@
 /**
  * @file
- * Blocking handlers: methods that a server runs on its worker threads, where they may wait for disks, databases
- * and other calls. A method is moved there by setting its function in the `blocking` part of the generated
- * table instead of its callbacks:
+ * Blocking handlers: methods that a server runs on its worker threads, where they may wait for
+ * disks, databases and other calls. A method is moved there by setting its function in the
+ * `blocking` part of the generated table instead of its callbacks:
  *
  *     static weir_status say_hello(weir_blocking_call *call, const hello_request *request,
  *                                  hello_reply *reply, void *user)
  *     {
- *         reply->message = weir_blocking_printf(call, "Hello, %.*s!", WEIR_STR_ARGS(request->name));
- *         return WEIR_BLOCKING_OK;
+ *         reply->message = weir_blocking_printf(call, "Hello, %.*s!",
+ * WEIR_STR_ARGS(request->name)); return WEIR_BLOCKING_OK;
  *     }
  *     static const greeter_methods methods = {.blocking = {.say_hello = say_hello}};
  *
- * Streams are read and written with generated functions, which wait. The call may end while the handler works
- * (deadline, cancellation, a lost connection): what waits returns at once, the rest goes on with memory that
- * stays until the handler returns. When all workers are busy and their queue is full
- * (weir_server_opts.workers_queue), calls end with RESOURCE_EXHAUSTED at once.
+ * Streams are read and written with generated functions, which wait. The call may end while the
+ * handler works (deadline, cancellation, a lost connection): what waits returns at once, the rest
+ * goes on with memory that stays until the handler returns. When all workers are busy and their
+ * queue is full (weir_server_opts.workers_queue), calls end with RESOURCE_EXHAUSTED at once.
  * @thread everything here: the handler's, but where something else is said
  */
 #ifndef WEIR_RPC_BLOCKING_H
@@ -32,8 +32,8 @@ WEIR_BEGIN_DECLS
 WEIR_API weir_status weir_blocking_fail(weir_blocking_call *call, weir_status_code code,
                                         const char *fmt, ...) WEIR_PRINTF(3, 4);
 
-/** Memory that is freed when the handler has returned and its reply is sent. Bounded by the server's
- * call_bytes. */
+/** Memory that is freed when the handler has returned and its reply is sent. Bounded by the
+ * server's call_bytes. */
 WEIR_API weir_arena *weir_blocking_arena(weir_blocking_call *call);
 /** Text there; empty when it is full. */
 WEIR_API weir_str weir_blocking_printf(weir_blocking_call *call, const char *fmt, ...)
@@ -52,8 +52,8 @@ WEIR_API weir_str weir_blocking_identity(const weir_blocking_call *call);
 WEIR_API weir_time weir_blocking_deadline(const weir_blocking_call *call);
 WEIR_API int64_t weir_blocking_time_left_us(const weir_blocking_call *call);
 
-/** Whether the call is over already: nobody waits for the handler's work any more. @thread any, until the
- * handler returns */
+/** Whether the call is over already: nobody waits for the handler's work any more. @thread any,
+ * until the handler returns */
 WEIR_API bool weir_blocking_is_over(weir_blocking_call *call);
 
 /** @errors WEIR_ESTATE: the initial metadata has been sent; as weir_metadata_add() */

@@ -19,14 +19,25 @@ typedef struct weir_channel_opts {
     size_t max_send_bytes;    /**< of a message; 0: no limit */
     size_t call_bytes;        /**< memory of one call; 0: 16 MiB */
     size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
-    size_t max_queued;        /**< calls that wait for a connection or a stream; 0: 10000 */
-    uint32_t stream_window;   /**< 0: 256 KiB */
-    int64_t connect_us;       /**< of one attempt; 0: 20 s */
-    int64_t backoff_us;       /**< after the first failed attempt; 0: 1 s */
-    int64_t backoff_max_us;   /**< 0: 120 s */
-    int64_t timeout_us;       /**< of calls that set none; 0: 60 s; negative: no deadline */
-    const char *authority;    /**< ":authority" of calls, copied; NULL: from the target */
-    const char *user_agent;   /**< put before weir's own, copied; NULL: none */
+    size_t max_queued;        /**< calls that wait for a connection, or because the server takes no
+                                   more at once; more end with RESOURCE_EXHAUSTED; 0: 10000 */
+    uint32_t stream_window;   /**< bytes that a call holds while it is paused, or that are on their
+                                 way   to it; 0: 256 KiB */
+    uint32_t connection_window; /**< bytes on their way to all calls; 0: 1 MiB */
+    int64_t connect_us;         /**< of one attempt, at least; 0: 20 s */
+    int64_t backoff_us;         /**< after the first failed attempt, +-20 %; 0: 1 s */
+    int64_t backoff_max_us;     /**< 0: 120 s */
+    double backoff_factor;      /**< 0: 1.6 */
+    int64_t
+        idle_us; /**< without calls, until the connection is closed; 0: 30 min; negative: never */
+    int64_t keepalive_us;         /**< a PING after so long without a byte from the server, at least
+                                       keepalive_floor_us; doubled when a server complains; 0: none */
+    int64_t keepalive_timeout_us; /**< for its answer; 0: 20 s */
+    bool keepalive_permit_without_calls; /**< PINGs also while there are no calls */
+    int64_t keepalive_floor_us;          /**< 0: 10 s, as in other gRPCs; less is for tests */
+    int64_t timeout_us;     /**< of calls that set none; 0: 60 s; negative: no deadline */
+    const char *authority;  /**< ":authority" of calls, copied; NULL: from the target */
+    const char *user_agent; /**< put before weir's own, copied; NULL: none */
     const weir_interceptor_use *interceptors; /**< around every call, outermost first; the array is
                                                    copied */
     size_t interceptor_count; /**< at most WEIR_INTERCEPTORS_MAX; the rest is left out */
@@ -37,11 +48,35 @@ typedef struct weir_call_opts {
     int64_t timeout_us;            /**< from now; 0: the channel's; negative: no deadline */
     const weir_metadata *metadata; /**< copied; NULL: none */
     bool wait_for_ready; /**< wait out connection failures instead of failing with UNAVAILABLE */
+    weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
+                              deadline is not later; at most 1000 at a time, more end with
+                              RESOURCE_EXHAUSTED; {0}: none */
 } weir_call_opts;
 
+/** The state of a channel (grpc/doc/connectivity-semantics-and-api.md). */
+typedef enum weir_connectivity {
+    WEIR_CONNECTIVITY_IDLE,              /**< no connection, and none is wanted */
+    WEIR_CONNECTIVITY_CONNECTING,        /**< until the server's SETTINGS have come */
+    WEIR_CONNECTIVITY_READY,             /**< calls go through */
+    WEIR_CONNECTIVITY_TRANSIENT_FAILURE, /**< could not connect; tries again after a delay. Calls
+                                              fail, unless they wait for ready */
+    WEIR_CONNECTIVITY_SHUTDOWN           /**< weir_channel_free() */
+} weir_connectivity;
+
+/** Static: "IDLE", "TRANSIENT_FAILURE". */
+WEIR_API const char *weir_connectivity_name(weir_connectivity state);
+
 /**
- * @param target  "127.0.0.1:50051", "[::1]:50051", "localhost:50051", "unix:/run/x"; the forms
- *                "ipv4:ADDR", "ipv6:ADDR" and "dns:///localhost:PORT" of gRPC too
+ * Nothing is connected before the first call, or weir_channel_state() with `try_to_connect`. A name
+ * is looked up anew for each attempt; all its addresses are tried (RFC 8305).
+ *
+ * A call that no server has seen, because the server was going away (GOAWAY) or refused it
+ * (REFUSED_STREAM), is made once more by itself; one that has not left, as often as it takes. But
+ * not a call whose messages have left already and are not kept: all but the single request.
+ * @param target  as in grpc/doc/naming.md: "HOST:PORT", "dns:HOST:PORT", "dns:///HOST:PORT",
+ *                "dns://NAMESERVER/HOST:PORT", "ipv4:ADDR:PORT", "ipv6:[ADDR]:PORT", "unix:PATH",
+ *                "unix:///PATH", "unix-abstract:NAME". Without a port it is 443, as in other gRPCs.
+ *                Lists of addresses are not understood
  * @param opts    copied; NULL is all defaults
  * @return NULL when out of memory or descriptors. A target that cannot be understood gives a
  * channel whose calls end with UNAVAILABLE and a sentence.
@@ -57,6 +92,37 @@ WEIR_API weir_channel *weir_channel_new(const char *target, const weir_channel_o
 WEIR_API void weir_channel_free(weir_channel *channel);
 
 WEIR_API weir_loop *weir_channel_loop(const weir_channel *channel);
+
+/**
+ * @param try_to_connect  an idle channel begins to connect
+ * @thread any
+ */
+WEIR_API weir_connectivity weir_channel_state(weir_channel *channel, bool try_to_connect);
+
+/**
+ * Waits until the state is another than `seen`; states that pass quickly may be missed.
+ * @return false: the time came first
+ * @thread any but the channel's loop's
+ */
+WEIR_API bool weir_channel_wait_until(weir_channel *channel, weir_connectivity seen,
+                                      weir_time until);
+
+/** An attempt that waits for its delay begins now, and delays are short again: for when something
+ * says that the network is back. @thread any */
+WEIR_API void weir_channel_reset_backoff(weir_channel *channel);
+
+/** In the caller's object; the fields but `fn` and `user` are weir's own. */
+typedef struct weir_channel_watch {
+    weir_list node;
+    /** Every change, SHUTDOWN last. It may end its own watch, no other. */
+    void (*fn)(struct weir_channel_watch *watch, weir_connectivity state, void *user);
+    void *user;
+} weir_channel_watch;
+
+/** @param watch  yours, until SHUTDOWN or weir_channel_unwatch() @thread the channel's loop's */
+WEIR_API void weir_channel_watch_state(weir_channel *channel, weir_channel_watch *watch);
+/** Repeatable. @thread the channel's loop's */
+WEIR_API void weir_channel_unwatch(weir_channel_watch *watch);
 
 /* Behind the generated stubs. */
 

@@ -58,8 +58,8 @@ typedef struct weir_handler {
 
     /** Whether the user serves it with a function that blocks, instead; NULL: no. */
     bool (*blocks)(const void *methods);
-    /** That function, on a worker thread: see weir/rpc/blocking.h. `request` is NULL for methods whose client
-     * streams; `reply` is zeroed. */
+    /** That function, on a worker thread: see weir/rpc/blocking.h. `request` is NULL for methods
+     * whose client streams; `reply` is zeroed. */
     weir_status (*run)(weir_blocking_call *call, const void *request, void *reply,
                        const void *methods, void *user);
 } weir_handler;

@@ -13,20 +13,43 @@ WEIR_BEGIN_DECLS
 
 /** A zeroed field means the default written beside it. */
 typedef struct weir_server_opts {
-    unsigned loops;             /**< threads that serve; 0: one per CPU */
-    bool single_loop;           /**< serve in the accepting loop, no threads */
-    weir_poller_kind poller;    /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
-    size_t max_connections;     /**< 0: no limit but descriptors */
-    uint32_t max_streams;       /**< calls at once on a connection; 0: 100 */
-    size_t max_receive_bytes;   /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;      /**< of a message; 0: no limit */
-    size_t call_bytes;          /**< memory of one call; 0: 16 MiB */
-    size_t send_high_water;     /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
-    uint32_t stream_window;     /**< 0: 256 KiB */
+    unsigned loops;           /**< threads that serve; 0: one per CPU */
+    bool single_loop;         /**< serve in the accepting loop, no threads */
+    weir_poller_kind poller;  /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
+    size_t max_connections;   /**< 0: no limit but descriptors */
+    uint32_t max_streams;     /**< calls at once on a connection; 0: 100 */
+    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
+    size_t max_send_bytes;    /**< of a message; 0: no limit */
+    size_t call_bytes;        /**< memory of one call; 0: 16 MiB */
+    size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
+    uint32_t stream_window;   /**< bytes that a call holds while its handler has paused it, or that
+                                   are on their way to it; 0: 256 KiB */
+    uint32_t connection_window; /**< bytes on their way to all of a connection's calls; 0: 1 MiB */
     uint32_t header_list_bytes; /**< 0: 16 KiB */
     int64_t handshake_us;       /**< a client must speak HTTP/2 so long after connecting; 0: 20 s */
     int64_t max_call_us;        /**< a call lasts at most so long, deadline or not; 0: no limit */
-    int64_t drain_us;           /**< running calls may finish so long after a stop; 0: 10 s */
+    int64_t call_idle_us; /**< a call ends with DEADLINE_EXCEEDED when its client owes something
+                               (messages, or reading those that wait for it) and does nothing
+                               for so long; 0: never */
+    int64_t drain_us;     /**< running calls may finish so long after a stop; 0: 10 s */
+
+    /* The life of connections (grpc/doc/keepalive.md, proposal A9). What ends so is drained: the
+     * client goes elsewhere with new calls, and running ones finish. */
+    int64_t max_connection_age_us;       /**< +-10 %; 0: no limit */
+    int64_t max_connection_age_grace_us; /**< for its running calls, which then end with
+                                            UNAVAILABLE; 0: no limit */
+    int64_t max_connection_idle_us;      /**< without calls; 0: no limit */
+    int64_t keepalive_us;         /**< a PING after so long without a byte from the client; 0: 2 h;
+                                     negative:         none */
+    int64_t keepalive_timeout_us; /**< for its answer, then the connection is cut off; 0: 20 s */
+    int64_t min_ping_interval_us; /**< between PINGs of a client, unless we have sent it something
+                                       meanwhile; without calls 2 h; 0: 5 min; negative: none */
+    bool permit_pings_without_calls; /**< the same interval holds without calls */
+    unsigned max_ping_strikes; /**< PINGs that may come too early; one more ends the connection with
+                                    GOAWAY ENHANCE_YOUR_CALM "too_many_pings"; 0: 2 */
+    unsigned workers;     /**< threads for handlers that block, if there are any; 0: four per CPU */
+    size_t workers_queue; /**< calls that wait for one of them; more end with RESOURCE_EXHAUSTED; 0:
+                               1024 */
 } weir_server_opts;
 
 /**
@@ -43,7 +66,8 @@ WEIR_API void weir_server_free(weir_server *server);
  * Behind the generated `x_serve()`: adds a service before the start.
  * @param handlers  one per method of `service`, borrowed
  * @param methods   the user's typed table, borrowed
- * @errors WEIR_EEXIST: a service of that name is there. WEIR_ESTATE: it runs. WEIR_ENOMEM.
+ * @errors WEIR_EINVAL: a method has callbacks and a function that blocks. WEIR_EEXIST: a service of
+ * that name is there. WEIR_ESTATE: it runs. WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const weir_service *service,
                                                   const weir_handler *handlers, const void *methods,
@@ -86,8 +110,11 @@ typedef struct weir_server_stats {
 WEIR_API void weir_server_get_stats(const weir_server *server, weir_server_stats *out);
 
 /**
- * Graceful stop: accepts no more, sends GOAWAY, lets running calls finish for opts.drain_us, then
- * ends them with UNAVAILABLE. `done` runs in the accepting loop when all is over. Once per start.
+ * Graceful stop: accepts no more, sends GOAWAY in two steps with a PING between them, so that calls
+ * on their way are still taken, lets running calls finish for opts.drain_us, then ends them with
+ * UNAVAILABLE. `done` runs in the accepting loop when all is over, and
+ * no handler that blocks runs any more: those are waited for, however long they take. Once per
+ * start.
  * @param done  may be NULL
  * @thread the accepting loop's
  */

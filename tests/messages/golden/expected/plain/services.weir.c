@@ -226,6 +226,18 @@ weir_err golden_rpc_oracle_ask_reply_post(weir_call_id id, const golden_rpc_answ
 {
     return weir_call_reply_post(id, &golden_rpc_answer_descriptor, reply);
 }
+static bool golden_rpc_oracle_ask_blocks(const void *methods)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.ask != NULL;
+}
+static weir_status golden_rpc_oracle_ask_run(
+    weir_blocking_call *call, const void *request, void *reply,
+    const void *methods, void *user)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.ask(call, request, reply, user);
+}
 weir_status golden_rpc_oracle_ask(
     weir_channel *channel, weir_arena *mem, const golden_rpc_question *request, golden_rpc_answer **reply,
     const weir_call_opts *opts)
@@ -296,6 +308,28 @@ weir_err golden_rpc_oracle_interrogate_reply(weir_call *call, const golden_rpc_a
 weir_err golden_rpc_oracle_interrogate_reply_post(weir_call_id id, const golden_rpc_answer *reply)
 {
     return weir_call_reply_post(id, &golden_rpc_answer_descriptor, reply);
+}
+static bool golden_rpc_oracle_interrogate_blocks(const void *methods)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.interrogate != NULL;
+}
+static weir_status golden_rpc_oracle_interrogate_run(
+    weir_blocking_call *call, const void *request, void *reply,
+    const void *methods, void *user)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    (void)request;
+    return m->blocking.interrogate(call, reply, user);
+}
+weir_err golden_rpc_oracle_interrogate_blocking_read(
+    weir_blocking_call *call, weir_arena *mem, golden_rpc_question **message)
+{
+    void *next = NULL;
+    weir_err err = weir_blocking_read(call, mem, &next);
+    if (!err)
+        *message = next;
+    return err;
 }
 static void golden_rpc_oracle_interrogate_on_headers(weir_call *call, const void *events, void *user)
 {
@@ -394,6 +428,23 @@ weir_err golden_rpc_oracle_listen_send(weir_call *call, const golden_rpc_answer 
 weir_err golden_rpc_oracle_listen_send_post(weir_call_id id, const golden_rpc_answer *message)
 {
     return weir_call_send_post(id, &golden_rpc_answer_descriptor, message);
+}
+static bool golden_rpc_oracle_listen_blocks(const void *methods)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.listen != NULL;
+}
+static weir_status golden_rpc_oracle_listen_run(
+    weir_blocking_call *call, const void *request, void *reply,
+    const void *methods, void *user)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    (void)reply;
+    return m->blocking.listen(call, request, user);
+}
+weir_err golden_rpc_oracle_listen_blocking_write(weir_blocking_call *call, const golden_rpc_answer *message)
+{
+    return weir_blocking_write(call, message);
 }
 static void golden_rpc_oracle_listen_on_headers(weir_call *call, const void *events, void *user)
 {
@@ -494,6 +545,32 @@ weir_err golden_rpc_oracle_talk_send_post(weir_call_id id, const golden_rpc_answ
 {
     return weir_call_send_post(id, &golden_rpc_answer_descriptor, message);
 }
+static bool golden_rpc_oracle_talk_blocks(const void *methods)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.talk != NULL;
+}
+static weir_status golden_rpc_oracle_talk_run(
+    weir_blocking_call *call, const void *request, void *reply,
+    const void *methods, void *user)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    (void)request, (void)reply;
+    return m->blocking.talk(call, user);
+}
+weir_err golden_rpc_oracle_talk_blocking_read(
+    weir_blocking_call *call, weir_arena *mem, golden_rpc_question **message)
+{
+    void *next = NULL;
+    weir_err err = weir_blocking_read(call, mem, &next);
+    if (!err)
+        *message = next;
+    return err;
+}
+weir_err golden_rpc_oracle_talk_blocking_write(weir_blocking_call *call, const golden_rpc_answer *message)
+{
+    return weir_blocking_write(call, message);
+}
 static void golden_rpc_oracle_talk_on_headers(weir_call *call, const void *events, void *user)
 {
     const golden_rpc_oracle_talk_events *e = events;
@@ -587,6 +664,18 @@ weir_err golden_rpc_oracle_delete_reply_post(weir_call_id id, const google_proto
 {
     return weir_call_reply_post(id, &google_protobuf_empty_descriptor, reply);
 }
+static bool golden_rpc_oracle_delete_blocks(const void *methods)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.delete_ != NULL;
+}
+static weir_status golden_rpc_oracle_delete_run(
+    weir_blocking_call *call, const void *request, void *reply,
+    const void *methods, void *user)
+{
+    const golden_rpc_oracle_methods *m = methods;
+    return m->blocking.delete_(call, request, reply, user);
+}
 weir_status golden_rpc_oracle_delete(
     weir_channel *channel, weir_arena *mem, const google_protobuf_empty *request, google_protobuf_empty **reply,
     const weir_call_opts *opts)
@@ -617,12 +706,16 @@ static const weir_handler golden_rpc_oracle_handlers[] = {
         .open = golden_rpc_oracle_ask_open,
         .writable = golden_rpc_oracle_ask_writable,
         .closed = golden_rpc_oracle_ask_closed,
+        .blocks = golden_rpc_oracle_ask_blocks,
+        .run = golden_rpc_oracle_ask_run,
     },
     {
         .present = golden_rpc_oracle_interrogate_present,
         .open = golden_rpc_oracle_interrogate_open,
         .writable = golden_rpc_oracle_interrogate_writable,
         .closed = golden_rpc_oracle_interrogate_closed,
+        .blocks = golden_rpc_oracle_interrogate_blocks,
+        .run = golden_rpc_oracle_interrogate_run,
         .message = golden_rpc_oracle_interrogate_message,
         .half_closed = golden_rpc_oracle_interrogate_half_closed,
     },
@@ -631,12 +724,16 @@ static const weir_handler golden_rpc_oracle_handlers[] = {
         .open = golden_rpc_oracle_listen_open,
         .writable = golden_rpc_oracle_listen_writable,
         .closed = golden_rpc_oracle_listen_closed,
+        .blocks = golden_rpc_oracle_listen_blocks,
+        .run = golden_rpc_oracle_listen_run,
     },
     {
         .present = golden_rpc_oracle_talk_present,
         .open = golden_rpc_oracle_talk_open,
         .writable = golden_rpc_oracle_talk_writable,
         .closed = golden_rpc_oracle_talk_closed,
+        .blocks = golden_rpc_oracle_talk_blocks,
+        .run = golden_rpc_oracle_talk_run,
         .message = golden_rpc_oracle_talk_message,
         .half_closed = golden_rpc_oracle_talk_half_closed,
     },
@@ -645,6 +742,8 @@ static const weir_handler golden_rpc_oracle_handlers[] = {
         .open = golden_rpc_oracle_delete_open,
         .writable = golden_rpc_oracle_delete_writable,
         .closed = golden_rpc_oracle_delete_closed,
+        .blocks = golden_rpc_oracle_delete_blocks,
+        .run = golden_rpc_oracle_delete_run,
     },
 };
 weir_err golden_rpc_oracle_serve(weir_server *server, const golden_rpc_oracle_methods *methods, void *user)

@@ -96,6 +96,17 @@ typedef struct golden_rpc_oracle_methods {
     } talk;
     /** A name that is a word of C++. */
     void (*delete_)(weir_call *call, const google_protobuf_empty *request, void *user);
+    /** Instead of callbacks: on worker threads, where they may wait; see weir/rpc/blocking.h. */
+    struct {
+        weir_status (*ask)(
+            weir_blocking_call *call, const golden_rpc_question *request, golden_rpc_answer *reply, void *user);
+        weir_status (*interrogate)(weir_blocking_call *call, golden_rpc_answer *reply, void *user);
+        weir_status (*listen)(
+            weir_blocking_call *call, const golden_rpc_question *request, void *user);
+        weir_status (*talk)(weir_blocking_call *call, void *user);
+        weir_status (*delete_)(
+            weir_blocking_call *call, const google_protobuf_empty *request, google_protobuf_empty *reply, void *user);
+    } blocking;
 } golden_rpc_oracle_methods;
 
 /** Adds the service to a server that has not started; `methods` is borrowed. */
@@ -127,6 +138,10 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_reply(
 /** As golden_rpc_oracle_interrogate_reply(), from any thread. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_reply_post(
     weir_call_id id, const golden_rpc_answer *reply);
+
+/** Server, a handler that blocks: the next message; WEIR_ECLOSED behind the last. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_blocking_read(
+    weir_blocking_call *call, weir_arena *mem, golden_rpc_question **message);
 
 /** What comes to a client of Interrogate, in the channel's loop; each may be NULL. */
 typedef struct golden_rpc_oracle_interrogate_events {
@@ -162,6 +177,10 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_send(
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_send_post(
     weir_call_id id, const golden_rpc_answer *message);
 
+/** Server, a handler that blocks: sends, and waits while the client is slow. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_blocking_write(
+    weir_blocking_call *call, const golden_rpc_answer *message);
+
 /** What comes to a client of Listen, in the channel's loop; each may be NULL. */
 typedef struct golden_rpc_oracle_listen_events {
     void (*headers)(weir_call *call, void *user);
@@ -185,6 +204,13 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_send(
 /** As golden_rpc_oracle_talk_send(), from any thread. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_send_post(
     weir_call_id id, const golden_rpc_answer *message);
+
+/** Server, a handler that blocks: the next message; WEIR_ECLOSED behind the last. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_blocking_read(
+    weir_blocking_call *call, weir_arena *mem, golden_rpc_question **message);
+/** Server, a handler that blocks: sends, and waits while the client is slow. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_blocking_write(
+    weir_blocking_call *call, const golden_rpc_answer *message);
 
 /** What comes to a client of Talk, in the channel's loop; each may be NULL. */
 typedef struct golden_rpc_oracle_talk_events {

@@ -34,8 +34,8 @@ static void *on_open(weir_h2 *h2 WEIR_UNUSED, int32_t id, void *user)
     return call;
 }
 
-/** A client ends a call at its deadline a little before the server does: its clock began earlier.
- */
+/** Both ends time a call, and whichever is first resets the stream: the other calls that what it
+ * is. */
 static bool is_about_due(const weir_grpc_call *call)
 {
     weir_time soon = weir_time_add(weir_timers_now(call->grpc->timers), DEADLINE_SLACK_US);
@@ -45,11 +45,12 @@ static bool is_about_due(const weir_grpc_call *call)
 /** How a call that nothing else decided ends when its stream is closed. */
 static void decide_from_close(weir_grpc_call *call, uint32_t code, bool remote)
 {
-    if (call->grpc->role == WEIR_H2_SERVER && remote && is_about_due(call)) {
+    bool server = call->grpc->role == WEIR_H2_SERVER;
+    if (remote && is_about_due(call) && (server || code == WEIR_H2_CANCEL)) {
         weir__grpc_decide(call, WEIR_STATUS_DEADLINE_EXCEEDED, WEIR_STR("deadline exceeded"));
         return;
     }
-    if (call->grpc->role == WEIR_H2_SERVER) {
+    if (server) {
         weir__grpc_decide(call, WEIR_STATUS_CANCELLED,
                           remote && code == WEIR_H2_CANCEL ? WEIR_STR("cancelled by the client")
                                                            : WEIR_STR("the stream was reset"));

@@ -149,6 +149,20 @@ TEST(grpc, a_deadline_resets_a_call_whose_reader_has_closed_its_window)
     pair_close(p);
 }
 
+TEST(grpc, a_server_that_is_first_to_reset_at_the_deadline_does_not_change_what_it_was)
+{
+    pair *p = pair_open(&(weir_grpc_opts){.h2 = {.stream_window = 4}},
+                        &(weir_grpc_opts){.max_call_us = WEIR_MILLISECONDS(100)});
+    p->server.act = greet;
+    p->client.act = pause_at_first;
+    start(p, weir_time_add(p->now, WEIR_MILLISECONDS(102)), NULL);
+    settle(p);
+    pass_time(p, WEIR_MILLISECONDS(101));
+    assert_int_equal(weir_grpc_calls(p->server.grpc), 0);
+    assert_string_equal(p->client.seen, "headers;close DEADLINE_EXCEEDED deadline exceeded;");
+    pair_close(p);
+}
+
 TEST(grpc, a_cancelled_call_is_over_at_both_ends)
 {
     pair *p = pair_open(NULL, NULL);

@@ -1,6 +1,6 @@
 /**
  * @file
- * Blocking handlers: what the loop does for them (server_call.c), and the server (server.c).
+ * Blocking handlers, as a server has them.
  */
 #ifndef WEIR_RPC_BLOCKING_IMPL_H
 #define WEIR_RPC_BLOCKING_IMPL_H
@@ -17,41 +17,66 @@ typedef struct weir__blocking_pool {
     atomic_size_t running; /* handlers, and one for the server until weir__blocking_pool_leave() */
     weir_task idle;
     weir_loop *loop; /* where `done` runs */
+    const weir_grpc_opts *limits;
     void (*done)(void *user);
     void *user;
 } weir__blocking_pool;
 
 /** Threads for the handlers. @errors as weir_workers_new() */
 WEIR_MUST_CHECK weir_err weir__blocking_pool_open(weir__blocking_pool *pool, weir_loop *loop,
+                                                  const weir_grpc_opts *limits,
                                                   const weir_workers_opts *opts);
 /** `done(user)` runs in the pool's loop when no handler runs any more; perhaps at once. */
 void weir__blocking_pool_leave(weir__blocking_pool *pool, void (*done)(void *user), void *user);
 /** Ends the threads, which have nothing to do. */
 void weir__blocking_pool_close(weir__blocking_pool *pool);
 
-/** How a method is served by a handler that blocks. */
+/** A user's handler that blocks; `methods` of weir__blocking_handler. */
 typedef struct weir__blocking_target {
     const weir_handler *handler;
     const void *methods;
     void *user;
+    weir__blocking_pool *pool;
 } weir__blocking_target;
 
-/* In the call's loop. */
+/** A call has two owners: its loop, until it is closed, and the worker, until the handler has
+ * returned. */
+struct weir_blocking_call {
+    atomic_uint owners;
+    weir__inbox inbox;
+    weir_job job;
+    const weir__blocking_target *target;
 
-/** For a call that begins. @errors WEIR_ENOMEM */
-WEIR_MUST_CHECK weir_err weir__blocking_new(weir_blocking_call **out, weir_call *call,
-                                            weir__blocking_pool *pool,
-                                            const weir__blocking_target *target,
-                                            const weir_grpc_opts *limits);
-/** The one request of a method whose client does not stream. Errors as weir_message_decode(). */
-WEIR_MUST_CHECK weir_err weir__blocking_request(weir_blocking_call *blocking, weir_str bytes,
-                                                const void **request);
-/** The handler begins, or the call ends because it cannot. */
-void weir__blocking_start(weir_blocking_call *blocking, weir_call *call);
-void weir__blocking_message(weir_blocking_call *blocking, weir_call *call, weir_str bytes);
-void weir__blocking_half_closed(weir_blocking_call *blocking);
-void weir__blocking_writable(weir_blocking_call *blocking);
-/** The call is over; so is `blocking` for the loop. */
-void weir__blocking_closed(weir_blocking_call *blocking);
+    /* Copies, for the call may go before the handler has returned. */
+    weir_call_id id;
+    const weir_method *method;
+    weir_arena arena;
+    weir_metadata metadata;
+    weir_addr peer;
+    weir_str authority, identity;
+    weir_time deadline;
+    void *request; /* of a client that does not stream */
+
+    /* The handler's. */
+    weir_metadata headers, trailers;
+    bool headers_sent;
+};
+
+/** One owner less. */
+void weir__blocking_drop(weir_blocking_call *call);
+
+/* From the worker (blocking_call.c); what they send is in the order of these calls. Errors as
+ * weir__inbox_send(). */
+
+WEIR_MUST_CHECK weir_err weir__blocking_send(weir_blocking_call *call, const void *message);
+/** The initial metadata, once. @param send  also without a message behind it */
+WEIR_MUST_CHECK weir_err weir__blocking_headers(weir_blocking_call *call, bool send);
+/** Either may be NULL. */
+WEIR_MUST_CHECK weir_err weir__blocking_post_metadata(weir_blocking_call *call,
+                                                      const weir_metadata *headers,
+                                                      const weir_metadata *trailers, bool send);
+
+/** The loop's side of all of them. */
+extern const weir_handler weir__blocking_handler;
 
 #endif

@@ -65,6 +65,18 @@ struct weir_call {
     unsigned child_count;
 };
 
+static inline bool weir__client_streams(const weir_method *method)
+{
+    return method->kind == WEIR_METHOD_CLIENT_STREAMING ||
+           method->kind == WEIR_METHOD_BIDI_STREAMING;
+}
+
+static inline bool weir__server_streams(const weir_method *method)
+{
+    return method->kind == WEIR_METHOD_SERVER_STREAMING ||
+           method->kind == WEIR_METHOD_BIDI_STREAMING;
+}
+
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
 WEIR_MUST_CHECK weir_err weir__call_register(weir_call *call, uint32_t limit_bytes);
 /** The id names nothing from now on. */

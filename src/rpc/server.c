@@ -192,7 +192,7 @@ static weir_err open_workers(weir_server *server, weir_loop *loop)
     unsigned threads = server->opts.workers;
     weir_workers_opts opts = {.threads = threads ? threads : WORKERS_PER_CPU * weir_thread_cpus(),
                               .queue_max = server->opts.workers_queue};
-    return weir__blocking_pool_open(&server->blocking, loop, &opts);
+    return weir__blocking_pool_open(&server->blocking, loop, &server->grpc, &opts);
 }
 
 /** What one start needs. */
@@ -200,7 +200,8 @@ static weir_err prepare(weir_server *server, weir_loop *loop)
 {
     bool blocks;
     weir__routes_free(&server->routes);
-    weir_err err = weir__routes_build(&server->routes, &server->services, &blocks);
+    weir_err err =
+        weir__routes_build(&server->routes, &server->services, &server->blocking, &blocks);
     if (!err)
         err = make_counters(server);
     return !err && blocks ? open_workers(server, loop) : err;

@@ -9,21 +9,15 @@ typedef struct server_call {
     weir_call call;
     weir_server *server;
     const weir__route *route;
-    weir_blocking_call *blocking; /* a worker's half of it; NULL: callbacks */
-    const void *request;          /* the one, once it has come */
-    bool opened;                  /* the handler knows the call */
-    bool half_closed;             /* while it was held */
+    const void *request; /* the one, once it has come */
+    bool has_request;    /* it has come, though perhaps only as bytes */
+    bool opened;         /* the handler knows the call */
+    bool half_closed;    /* while it was held */
 } server_call;
 
 static server_call *of(weir_call *call)
 {
     return WEIR_CONTAINER_OF(call, server_call, call);
-}
-
-static bool client_streams(const weir_method *method)
-{
-    return method->kind == WEIR_METHOD_CLIENT_STREAMING ||
-           method->kind == WEIR_METHOD_BIDI_STREAMING;
 }
 
 static bool has_ended(weir_call *call)
@@ -59,20 +53,15 @@ static const void *read_message(weir_call *call, weir_str bytes, weir_arena *are
     return weir__call_sees_received(call) ? weir__intercept_received(call, message) : message;
 }
 
-/** Decoded where it is used, in the worker's memory. */
-static void on_blocking_message(server_call *sc, weir_str bytes)
+/** For a handler that decodes elsewhere. */
+static void pass_bytes(server_call *sc, weir_str bytes)
 {
-    weir_call *call = &sc->call;
+    const weir__route *route = sc->route;
     weir_payload *other = NULL;
-    if (weir__call_sees_received(call) && !weir__intercept_bytes(call, &bytes, &other))
-        return;
-    weir_err err = WEIR_OK;
-    if (client_streams(sc->route->method))
-        weir__blocking_message(sc->blocking, call, bytes);
-    else
-        err = weir__blocking_request(sc->blocking, bytes, &sc->request);
-    if (err)
-        weir__call_malformed(call, err);
+    sc->has_request =
+        !weir__call_sees_received(&sc->call) || weir__intercept_bytes(&sc->call, &bytes, &other);
+    if (sc->has_request)
+        route->handler->bytes(&sc->call, bytes, route->methods, route->user);
     weir_payload_unref(other);
 }
 
@@ -80,18 +69,19 @@ static void on_message(weir_call *call, weir_str bytes)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
-    if (sc->blocking) {
-        on_blocking_message(sc, bytes);
+    if (route->handler->bytes) {
+        pass_bytes(sc, bytes);
         return;
     }
-    if (!client_streams(route->method)) {
+    if (!weir__client_streams(route->method)) {
         sc->request = read_message(call, bytes, call->arena);
+        sc->has_request = sc->request != NULL;
         return;
     }
     weir_arena *scratch = &call->link->scratch;
     const void *message = read_message(call, bytes, scratch);
     if (message)
-        route->handler->message(call, message, route->served->methods, route->served->user);
+        route->handler->message(call, message, route->methods, route->user);
     weir_arena_reset(scratch);
 }
 
@@ -101,44 +91,24 @@ static void on_half_close(weir_call *call)
     const weir__route *route = sc->route;
     if (call->held) {
         sc->half_closed = true;
-    } else if (client_streams(route->method)) {
-        if (sc->blocking)
-            weir__blocking_half_closed(sc->blocking);
-        else
-            route->handler->half_closed(call, route->served->methods, route->served->user);
-    } else if (!sc->request) {
+    } else if (!weir__client_streams(route->method) && !sc->has_request) {
         weir_call_fail(call, WEIR_STATUS_INTERNAL, "an interceptor dropped the request");
-    } else if (sc->blocking) {
-        weir__blocking_start(sc->blocking, call);
+    } else if (sc->opened) {
+        route->handler->half_closed(call, route->methods, route->user);
     } else {
         sc->opened = true;
-        route->handler->open(call, sc->request, route->served->methods, route->served->user);
+        route->handler->open(call, sc->request, route->methods, route->user);
     }
-}
-
-static void enter_blocking(server_call *sc)
-{
-    const weir__route *route = sc->route;
-    weir__blocking_target target = {route->handler, route->served->methods, route->served->user};
-    if (weir__blocking_new(&sc->blocking, &sc->call, &sc->server->blocking, &target,
-                           &sc->server->grpc))
-        weir_call_fail(&sc->call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
-    else if (client_streams(route->method))
-        weir__blocking_start(sc->blocking, &sc->call);
 }
 
 /** The interceptors have let it through. */
 static void enter(server_call *sc)
 {
     const weir__route *route = sc->route;
-    if (route->blocks) {
-        enter_blocking(sc);
-        return;
-    }
-    if (!client_streams(route->method))
+    if (!weir__client_streams(route->method) && !route->handler->bytes)
         return; /* the handler learns of it with its request */
     sc->opened = true;
-    route->handler->open(&sc->call, NULL, route->served->methods, route->served->user);
+    route->handler->open(&sc->call, NULL, route->methods, route->user);
 }
 
 static void proceed(weir_call *call)
@@ -155,20 +125,16 @@ static void proceed(weir_call *call)
 static void on_writable(weir_call *call)
 {
     const weir__route *route = of(call)->route;
-    if (of(call)->blocking)
-        weir__blocking_writable(of(call)->blocking);
-    else if (of(call)->opened)
-        route->handler->writable(call, route->served->methods, route->served->user);
+    if (of(call)->opened)
+        route->handler->writable(call, route->methods, route->user);
 }
 
 static void on_close(weir_call *call, const weir_status *status)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
-    if (sc->blocking)
-        weir__blocking_closed(sc->blocking);
-    else if (sc->opened)
-        route->handler->closed(call, status, route->served->methods, route->served->user);
+    if (sc->opened)
+        route->handler->closed(call, status, route->methods, route->user);
     if (call->chain)
         weir__intercept_closed(call, status);
     weir__counters *counters = call->link->counters;
@@ -265,7 +231,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
 {
     weir_server *server = link->owner;
     const weir__route *route = weir__routes_find(&server->routes, weir_grpc_call_path(wire));
-    if (!route || !(route->blocks || route->handler->present(route->served->methods))) {
+    if (!route || !route->handler->present(route->methods)) {
         unknown_method(server, wire);
         return;
     }
@@ -277,7 +243,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
     }
     weir_grpc_call_set_owner(wire, &sc->call);
     weir__count(&((weir__counters *)link->counters)->started);
-    if (!client_streams(route->method))
+    if (!weir__client_streams(route->method))
         weir_grpc_expect_one(wire);
     if (weir__intercept_open(&sc->call))
         enter(sc);

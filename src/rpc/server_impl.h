@@ -28,7 +28,9 @@ typedef struct weir__route {
     const weir__served *served; /* NULL: the entry is empty */
     const weir_method *method;
     const weir_handler *handler;
-    bool blocks; /* on a worker */
+    const void *methods;
+    void *user;
+    weir__blocking_target blocking; /* `methods` of a handler that blocks */
     weir_str path;
     uint64_t hash;
 } weir__route;
@@ -80,9 +82,10 @@ struct weir_server {
     void *done_user;
 };
 
-/** Builds the table from `services`. @param blocks  whether a method does @errors WEIR_ENOMEM */
+/** Builds the table from `services`. @param pool  for handlers that block
+ * @param blocks  whether there are any @errors WEIR_ENOMEM */
 WEIR_MUST_CHECK weir_err weir__routes_build(weir__routes *routes, const weir_list *services,
-                                            bool *blocks);
+                                            weir__blocking_pool *pool, bool *blocks);
 void weir__routes_free(weir__routes *routes);
 /** NULL: unknown. */
 const weir__route *weir__routes_find(const weir__routes *routes, weir_str path);

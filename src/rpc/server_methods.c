@@ -19,12 +19,41 @@ static void insert(weir__routes *routes, const weir__route *route)
     routes->entries[at] = *route;
 }
 
-weir_err weir__routes_build(weir__routes *routes, const weir_list *services, bool *blocks)
+static weir__route route_of(const weir__served *served, size_t index)
+{
+    const weir_method *method = &served->service->methods[index];
+    weir_str path = weir_str_from(method->path);
+    return (weir__route){.served = served,
+                         .method = method,
+                         .handler = &served->handlers[index],
+                         .methods = served->methods,
+                         .user = served->user,
+                         .path = path,
+                         .hash = hash_of(path)};
+}
+
+/** The handler of workers takes the place of the user's, which it finds behind `methods`. */
+static void move_to_workers(weir__routes *routes, weir__blocking_pool *pool, bool *blocks)
+{
+    for (size_t i = 0; i < routes->size; i++) {
+        weir__route *route = &routes->entries[i];
+        if (!route->served || !route->handler->blocks || !route->handler->blocks(route->methods))
+            continue;
+        route->blocking =
+            (weir__blocking_target){route->handler, route->methods, route->user, pool};
+        route->handler = &weir__blocking_handler;
+        route->methods = &route->blocking;
+        *blocks = true;
+    }
+}
+
+weir_err weir__routes_build(weir__routes *routes, const weir_list *services,
+                            weir__blocking_pool *pool, bool *blocks)
 {
     size_t count = 0;
+    *blocks = false;
     weir_list_each (node, next, services)
         count += WEIR_CONTAINER_OF(node, weir__served, node)->service->method_count;
-    *blocks = false;
     routes->size = 8;
     while (routes->size < 2 * count)
         routes->size *= 2;
@@ -34,18 +63,11 @@ weir_err weir__routes_build(weir__routes *routes, const weir_list *services, boo
     weir_list_each (node, next, services) {
         const weir__served *served = WEIR_CONTAINER_OF(node, weir__served, node);
         for (size_t i = 0; i < served->service->method_count; i++) {
-            const weir_method *method = &served->service->methods[i];
-            weir_str path = weir_str_from(method->path);
-            weir__route route = {.served = served,
-                                 .method = method,
-                                 .handler = &served->handlers[i],
-                                 .path = path,
-                                 .hash = hash_of(path)};
-            route.blocks = route.handler->blocks && route.handler->blocks(served->methods);
-            *blocks |= route.blocks;
+            weir__route route = route_of(served, i);
             insert(routes, &route);
         }
     }
+    move_to_workers(routes, pool, blocks);
     return WEIR_OK;
 }
 

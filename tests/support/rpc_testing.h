@@ -124,7 +124,7 @@ static void do_closed(weir_call *call, const weir_status *why, const void *metho
 
 #define TEST_HANDLER(method)                                                                       \
     {                                                                                              \
-        present_##method, do_open, do_message, do_half_closed, do_writable, do_closed,             \
+        present_##method, do_open, do_message, do_half_closed, do_writable, do_closed, NULL,       \
             blocks_##method, run_##method                                                          \
     }
 

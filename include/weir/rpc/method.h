@@ -55,6 +55,10 @@ typedef struct weir_handler {
     void (*writable)(weir_call *call, const void *methods, void *user);
     /** The call is over, once. */
     void (*closed)(weir_call *call, const weir_status *why, const void *methods, void *user);
+    /** Instead of `message`, for who decodes elsewhere: a message's bytes, good during the call of
+     * this function. `open` comes at once and without a request then, and `half_closed` too,
+     * whatever the method's kind. NULL: messages are decoded. */
+    void (*bytes)(weir_call *call, weir_str bytes, const void *methods, void *user);
 
     /** Whether the user serves it with a function that blocks, instead; NULL: no. */
     bool (*blocks)(const void *methods);

@@ -7,6 +7,7 @@
 #include <weir/rpc/channel.h>
 #include <weir/rpc/interceptor.h>
 #include <weir/rpc/method.h>
+#include <weir/rpc/queue.h>
 #include <weir/rpc/server.h>
 #include <weir/rpc/stream.h>
 

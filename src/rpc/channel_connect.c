@@ -195,6 +195,12 @@ static void on_goaway(weir__link *link, uint32_t code, weir_str debug)
 static void on_unusable(weir_channel *channel, weir_err why)
 {
     channel->coming = NULL;
+    if (channel->tries == 1 && why != WEIR_ETIMEDOUT) {
+        /* A server that was stopping when we came may have a successor already. */
+        weir_connector_reset(channel->connector);
+        weir__channel_connect(channel);
+        return;
+    }
     channel->failing = true;
     int64_t retry_us = weir_connector_back_off(channel->connector);
     weir_why_set(&channel->why, why,

@@ -68,8 +68,8 @@ static void on_maybe_idle(weir_timer *timer, void *user WEIR_UNUSED)
 static void link_down(weir__link *link, weir_err why WEIR_UNUSED)
 {
     weir_server *server = link->owner;
-    if (atomic_fetch_sub(&server->connections, 1) == 1 && atomic_load(&server->stopping))
-        weir__server_post_idle(server);
+    atomic_fetch_sub(&server->connections, 1);
+    weir__server_release(server);
 }
 
 /** Who does not send even the SETTINGS does not keep a connection. */
@@ -121,6 +121,7 @@ static void conn_up(weir_conn *conn, void *user)
         return;
     }
     atomic_fetch_add(&server->connections, 1);
+    atomic_fetch_add(&server->holds, 1);
     link->counters = counters_of(server, weir_conn_loop(conn));
     start_timers(link);
     if (atomic_load(&server->stopping))

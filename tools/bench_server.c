@@ -119,13 +119,14 @@ static int serve(const struct program *program, const char *listen, const weir_s
 int main(int argc, char **argv)
 {
     const char *listen = "127.0.0.1:0", *poller = "epoll";
-    int64_t threads = 1;
+    int64_t threads = 1, reuse_port = 0;
     const struct option_row rows[] = {
         {"listen", "ADDR:PORT", "where to listen (default 127.0.0.1:0: any free port)", OPTION_TEXT,
          &listen, 0, 0},
         {"threads", "N", "loops that serve connections (default 1)", OPTION_NUMBER, &threads, 1,
          1000},
         {"poller", "NAME", "epoll (default) or poll", OPTION_TEXT, &poller, 0, 0},
+        {"reuse-port", "1", "share the port with other servers", OPTION_NUMBER, &reuse_port, 0, 1},
     };
     const struct program program = {.name = "weir-bench-server",
                                     .summary = "Serves echo.Echo, for benchmarks.",
@@ -141,6 +142,7 @@ int main(int argc, char **argv)
         usage_error(&program, "--poller knows epoll and poll, not \"%s\"", poller);
     weir_server_opts opts = {.loops = (unsigned)threads,
                              .single_loop = threads == 1,
+                             .reuse_port = reuse_port != 0,
                              .poller = poll ? WEIR_POLLER_POLL : WEIR_POLLER_EPOLL};
     return serve(&program, listen, &opts);
 }

@@ -132,6 +132,32 @@ TEST(grpc_life, a_client_that_waits_for_the_server_is_not_silent)
     pair_close(p);
 }
 
+/* Deadlines: the two ends' clocks differ a little. */
+
+TEST(grpc_life, a_server_that_resets_long_before_the_deadline_has_cancelled_the_call)
+{
+    pair *p = pair_open(NULL, NULL);
+    start(p, weir_time_add(p->now, WEIR_SECONDS(1)), NULL);
+    settle(p);
+    weir_grpc_cancel(p->server.call);
+    settle(p);
+    assert_string_equal(p->client.seen, "close CANCELLED stream reset by the server: CANCEL;");
+    pair_close(p);
+}
+
+TEST(grpc_life, a_client_whose_deadline_came_first_has_not_cancelled_the_call)
+{
+    pair *p = pair_open(NULL, NULL);
+    weir_grpc_call *call = start(p, weir_time_add(p->now, WEIR_SECONDS(1)), NULL);
+    settle(p);
+    weir_time late = weir_time_add(p->now, WEIR_MILLISECONDS(995));
+    weir_timers_advance(&p->server.timers, late);
+    weir_grpc_cancel(call);
+    settle(p);
+    assert_non_null(strstr(p->server.seen, "close DEADLINE_EXCEEDED deadline exceeded;"));
+    pair_close(p);
+}
+
 /* Keeping the connection. */
 
 TEST(grpc_life, pings_are_told_and_answered_and_what_was_sent_is_counted_once)

@@ -117,6 +117,12 @@ static void accept_waiting(weir_watcher *watcher, unsigned events WEIR_UNUSED, v
     }
 }
 
+void weir_listener_accept_now(weir_listener *listener)
+{
+    weir_loop_assert(listener->watcher.loop);
+    accept_waiting(&listener->watcher, WEIR_READABLE, listener);
+}
+
 /* Opening */
 
 static void release(weir_deferred *work)

@@ -21,6 +21,8 @@ void weir_tcp_server_pause(weir_tcp_server *server)
     if (server->paused)
         return;
     server->paused = true;
+    if (server->listener)
+        weir_listener_accept_now(server->listener);
     weir_listener_close(server->listener);
     server->listener = NULL;
     if (server->opts.model != WEIR_TCP_REUSEPORT)

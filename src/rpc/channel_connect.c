@@ -162,7 +162,7 @@ static void on_ready(weir_channel *channel)
     channel->link = link;
     channel->failing = false;
     channel->tries = 0;
-    weir_loop_cancel(channel->loop, &link->handshake);
+    weir_loop_cancel(channel->loop, &link->silence);
     weir_connector_reset(channel->connector);
     weir__keepalive_start(link, &channel->keepalive);
     weir__channel_set_state(channel, WEIR_CONNECTIVITY_READY);
@@ -195,6 +195,12 @@ static void on_goaway(weir__link *link, uint32_t code, weir_str debug)
 static void on_unusable(weir_channel *channel, weir_err why)
 {
     channel->coming = NULL;
+    if (channel->tries == 1 && why != WEIR_ETIMEDOUT) {
+        /* A server that was stopping when we came may have a successor already. */
+        weir_connector_reset(channel->connector);
+        weir__channel_connect(channel);
+        return;
+    }
     channel->failing = true;
     int64_t retry_us = weir_connector_back_off(channel->connector);
     weir_why_set(&channel->why, why,
@@ -229,7 +235,7 @@ static const weir_conn_ops conn_ops = {
 /** Connected, but nothing comes. */
 static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
 {
-    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, handshake)->conn, WEIR_ETIMEDOUT);
+    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, silence)->conn, WEIR_ETIMEDOUT);
 }
 
 static weir_err make_link(weir_channel *channel, int fd, weir__link **out)
@@ -255,7 +261,7 @@ static void on_connected(weir_connector *connector WEIR_UNUSED, int fd, void *us
     }
     weir_list_append(&channel->links, &link->node);
     channel->coming = link;
-    weir_loop_after(channel->loop, &link->handshake, channel->opts.connect_us, on_silence, NULL);
+    weir_loop_after(channel->loop, &link->silence, channel->opts.connect_us, on_silence, NULL);
 }
 
 static void on_failed(weir_connector *connector, weir_err why, int64_t retry_us, void *user)

@@ -132,8 +132,10 @@ TEST(channel_connect, a_watch_sees_every_state_in_its_order)
     weir_loop_post(weir_channel_loop(channel), &s.task, add_watch);
     weir_latch_wait(&s.added);
     weir_channel_state(channel, true);
-    script_accept(&server);
-    script_hang_up(&server); /* no SETTINGS: as good as not connected */
+    for (int i = 0; i < 2; i++) { /* at once again after the first time */
+        script_accept(&server);
+        script_hang_up(&server); /* no SETTINGS: as good as not connected */
+    }
     script_greet(&server, SETTING_MAX_STREAMS, 10);
     await_state(WEIR_CONNECTIVITY_READY);
     close_channel();
@@ -249,6 +251,59 @@ TEST(channel_connect, a_call_that_the_server_may_have_seen_is_not_made_again)
     assert_int_equal(rpc_outcome_wait(&call), WEIR_STATUS_UNAVAILABLE);
     assert_true(rpc_outcome_says(&call, server.addr));
     assert_true(rpc_outcome_says(&call, "going home"));
+    close_channel();
+}
+
+static const void *count_sending(weir_call *sender, const void *request, void *state, void *user)
+{
+    (void)sender;
+    (void)state;
+    ++*(int *)user;
+    return request;
+}
+
+TEST(channel_connect, interceptors_see_a_request_once_however_often_it_is_sent)
+{
+    static const weir_interceptor counter = {.name = "counter", .sending = count_sending};
+    int sent = 0;
+    open_channel((weir_channel_opts){
+        .interceptors = &(weir_interceptor_use){&counter, &sent},
+        .interceptor_count = 1,
+    });
+    rpc_outcome_start(&call, channel, "again", NULL);
+    script_greet(&server, SETTING_MAX_STREAMS, 10);
+    script_reset(&server, script_await(&server, FRAME_HEADERS), WEIR_H2_REFUSED_STREAM);
+    script_end_call(&server, script_await(&server, FRAME_HEADERS), "5");
+    assert_int_equal(rpc_outcome_wait(&call), WEIR_STATUS_NOT_FOUND);
+    assert_int_equal(sent, 1);
+    close_channel();
+}
+
+TEST(channel_connect, a_refused_stream_of_messages_is_opened_again_unless_one_has_left)
+{
+    weir_stream *stream;
+    weir_arena *mem = weir_arena_new();
+    open_channel((weir_channel_opts){0});
+    assert_ok(weir_stream_open(&stream, channel, &test_methods[CHAT], NULL, NULL));
+    script_greet(&server, SETTING_MAX_STREAMS, 10);
+    script_reset(&server, script_await(&server, FRAME_HEADERS), WEIR_H2_REFUSED_STREAM);
+    assert_int_equal(script_await(&server, FRAME_HEADERS), 3);
+    assert_ok(weir_stream_write(stream, &(text){.text = WEIR_STR("kept by nobody")}));
+    assert_int_equal(script_await(&server, FRAME_DATA), 3);
+    script_end_call(&server, 3, "5");
+    weir_status status = weir_stream_finish(stream, mem);
+    assert_int_equal(status.code, WEIR_STATUS_NOT_FOUND);
+    weir_stream_free(stream);
+
+    assert_ok(weir_stream_open(&stream, channel, &test_methods[CHAT], NULL, NULL));
+    uint32_t id = script_await(&server, FRAME_HEADERS);
+    assert_ok(weir_stream_write(stream, &(text){.text = WEIR_STR("gone")}));
+    script_await(&server, FRAME_DATA);
+    script_reset(&server, id, WEIR_H2_REFUSED_STREAM);
+    status = weir_stream_finish(stream, mem);
+    assert_int_equal(status.code, WEIR_STATUS_UNAVAILABLE);
+    weir_stream_free(stream);
+    weir_arena_free(mem);
     close_channel();
 }
 

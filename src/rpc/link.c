@@ -209,9 +209,8 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
     explain_end(link, why, text, sizeof text);
     weir_conn_set_data(conn, NULL);
     weir__keepalive_stop(link);
-    weir_loop_cancel(loop, &link->handshake);
+    weir_loop_cancel(loop, &link->silence);
     weir_loop_cancel(loop, &link->age);
-    weir_loop_cancel(loop, &link->idle);
     weir_grpc *grpc = link->grpc;
     link->grpc = NULL;
     weir_grpc_free(grpc, text);

@@ -29,16 +29,16 @@ struct weir__link {
     void *owner; /* server or channel */
     weir_conn *conn;
     weir_grpc *grpc;
-    weir_arena scratch;   /* messages of streams, during their callback */
-    weir_list node;       /* the owner's */
-    weir_timer handshake; /* the owner's: until the peer has sent its SETTINGS */
-    weir_timer age;       /* the owner's: how old it may become, or how long it may take to close */
-    weir_timer idle;      /* a server's: how long it may live without calls */
-    weir_time used;       /* the last call's end */
-    void *counters;       /* a server's, of this loop */
+    weir_arena scratch; /* messages of streams, during their callback */
+    weir_list node;     /* the owner's */
+    weir_timer silence; /* the owner's: until the peer's SETTINGS; then a server's, for idleness */
+    weir_timer age;     /* the owner's: how old it may become, or how long it may take to close */
+    weir_time used;     /* the last call's end */
+    void *counters;     /* a server's, of this loop */
     weir__keepalive alive;
     const char *why; /* why this end has cut it off; NULL: weir_err_text() says it */
     weir_str said;   /* what the peer's GOAWAY said, in the pool */
+    bool greeted;    /* the peer's SETTINGS have come */
     bool ending;     /* close when the output is flushed */
 };
 

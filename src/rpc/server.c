@@ -166,10 +166,16 @@ static void on_idle(weir_task *task, weir_err err WEIR_UNUSED)
     weir_tcp_server_stop(server->tcp, CLOSE_GRACE_US, wait_for_handlers, server);
 }
 
-void weir__server_post_idle(weir_server *server)
+static void post_idle(weir_server *server)
 {
     if (!atomic_exchange(&server->idle_posted, true))
         weir_loop_post(server->loop, &server->idle, on_idle);
+}
+
+void weir__server_release(weir_server *server)
+{
+    if (atomic_fetch_sub(&server->holds, 1) == 1 && atomic_load(&server->stopping))
+        post_idle(server);
 }
 
 /* Start and stop. */
@@ -184,6 +190,8 @@ static weir_err make_counters(weir_server *server)
     if (!server->counters)
         return WEIR_ENOMEM;
     memset(server->counters, 0, server->loops * sizeof server->counters[0]);
+    for (unsigned i = 0; i < server->loops; i++)
+        server->counters[i].server = server;
     return WEIR_OK;
 }
 
@@ -219,6 +227,7 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
         .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
         .max_connections = server->opts.max_connections,
         .loop.poller = server->opts.poller,
+        .listener.reuse_port = server->opts.reuse_port,
     };
     err =
         weir_tcp_server_start(&server->tcp, loop, addr, &weir__server_conn_ops, server, &opts, why);
@@ -271,7 +280,21 @@ static void on_drain_timeout(weir_timer *timer, void *user WEIR_UNUSED)
     weir_server *server = WEIR_CONTAINER_OF(timer, weir_server, drain);
     if (weir_tcp_server_each_post(server->tcp, end_conn, NULL))
         WEIR_LOG_WARN("out of memory: connections are closed without a status");
-    weir__server_post_idle(server);
+    post_idle(server);
+}
+
+static void on_settled(weir_task *task, weir_err err WEIR_UNUSED)
+{
+    weir__server_release(WEIR_CONTAINER_OF(task, weir__counters, settled)->server);
+}
+
+/** Waits until each serving loop has come upon what was handed to it before now. */
+static void settle(weir_server *server)
+{
+    atomic_fetch_add(&server->holds, server->loops);
+    for (unsigned i = 0; i < server->loops; i++)
+        weir_loop_post(weir_tcp_server_loop(server->tcp, i), &server->counters[i].settled,
+                       on_settled);
 }
 
 void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
@@ -290,6 +313,5 @@ void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
     weir_loop_after(server->loop, &server->drain, server->opts.drain_us, on_drain_timeout, NULL);
     if (weir_tcp_server_each_post(server->tcp, drain_conn, NULL))
         WEIR_LOG_WARN("out of memory: clients are not told of the shutdown");
-    if (atomic_load(&server->connections) == 0)
-        weir__server_post_idle(server);
+    settle(server);
 }

@@ -50,7 +50,7 @@ static void on_old(weir_timer *timer, void *user WEIR_UNUSED)
 
 static void on_maybe_idle(weir_timer *timer, void *user WEIR_UNUSED)
 {
-    weir__link *link = WEIR_CONTAINER_OF(timer, weir__link, idle);
+    weir__link *link = WEIR_CONTAINER_OF(timer, weir__link, silence);
     const weir_server *server = link->owner;
     weir_loop *loop = weir_conn_loop(link->conn);
     int64_t limit_us = server->opts.max_connection_idle_us;
@@ -68,21 +68,28 @@ static void on_maybe_idle(weir_timer *timer, void *user WEIR_UNUSED)
 static void link_down(weir__link *link, weir_err why WEIR_UNUSED)
 {
     weir_server *server = link->owner;
-    if (atomic_fetch_sub(&server->connections, 1) == 1 && atomic_load(&server->stopping))
-        weir__server_post_idle(server);
+    atomic_fetch_sub(&server->connections, 1);
+    weir__server_release(server);
 }
 
 /** Who does not send even the SETTINGS does not keep a connection. */
 static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
 {
-    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, handshake)->conn, WEIR_ETIMEDOUT);
+    weir_conn_abort(WEIR_CONTAINER_OF(timer, weir__link, silence)->conn, WEIR_ETIMEDOUT);
 }
 
 static void link_room(weir__link *link)
 {
+    const weir_server *server = link->owner;
     weir_loop *loop = weir_conn_loop(link->conn);
-    weir_loop_cancel(loop, &link->handshake);
     link->used = weir_loop_now(loop);
+    if (link->greeted)
+        return;
+    link->greeted = true;
+    weir_loop_cancel(loop, &link->silence);
+    if (server->opts.max_connection_idle_us > 0)
+        weir_loop_after(loop, &link->silence, server->opts.max_connection_idle_us, on_maybe_idle,
+                        NULL);
 }
 
 static const weir__link_ops link_ops = {
@@ -102,12 +109,9 @@ static void start_timers(weir__link *link)
     weir_loop *loop = weir_conn_loop(link->conn);
     int64_t age_us = server->opts.max_connection_age_us;
     link->used = weir_loop_now(loop);
-    weir_loop_after(loop, &link->handshake, server->opts.handshake_us, on_silence, NULL);
+    weir_loop_after(loop, &link->silence, server->opts.handshake_us, on_silence, NULL);
     if (age_us > 0)
         weir_loop_after(loop, &link->age, jittered(age_us, link), on_old, NULL);
-    if (server->opts.max_connection_idle_us > 0)
-        weir_loop_after(loop, &link->idle, server->opts.max_connection_idle_us, on_maybe_idle,
-                        NULL);
     weir__keepalive_start(link, &server->keepalive);
 }
 
@@ -121,6 +125,7 @@ static void conn_up(weir_conn *conn, void *user)
         return;
     }
     atomic_fetch_add(&server->connections, 1);
+    atomic_fetch_add(&server->holds, 1);
     link->counters = counters_of(server, weir_conn_loop(conn));
     start_timers(link);
     if (atomic_load(&server->stopping))

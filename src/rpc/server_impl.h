@@ -44,6 +44,8 @@ typedef struct weir__routes {
 /** Of one loop, which is the only one to write them. */
 typedef struct weir__counters {
     atomic_ullong started, ended, failed;
+    weir_server *server;
+    weir_task settled; /* at a stop: connections that were handed over before it are up */
 } WEIR_ALIGNED(WEIR_CACHE_LINE) weir__counters;
 
 static inline void weir__count(atomic_ullong *counter)
@@ -70,6 +72,7 @@ struct weir_server {
     weir__keepalive_opts keepalive;
 
     atomic_ullong connections; /* any thread */
+    atomic_ullong holds;       /* connections, and at a stop loops that may still get some */
     weir__counters *counters;  /* one for each of the serving loops */
     unsigned loops;
 
@@ -96,8 +99,8 @@ extern const weir_conn_ops weir__server_conn_ops;
 void weir__server_drain_link(weir__link *link, const char *reason);
 /** Ends its calls, and then the connection. */
 void weir__server_end_link(weir__link *link, const char *reason);
-/** The last connection is gone: the accepting loop goes on with the stop, once. */
-void weir__server_post_idle(weir_server *server);
+/** One of `holds` is gone; with the last one the accepting loop goes on with the stop. */
+void weir__server_release(weir_server *server);
 
 /** A request arrived. */
 void weir__server_request(weir__link *link, weir_grpc_call *wire);

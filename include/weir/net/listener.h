@@ -42,6 +42,10 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_listener_open(weir_listener **out, weir_l
 /** The bound address, with the port that port 0 became. */
 WEIR_API const weir_addr *weir_listener_addr(const weir_listener *listener);
 
+/** Accepts what waits now: before a close, which would reset those connections. @thread the
+ * loop's */
+WEIR_API void weir_listener_accept_now(weir_listener *listener);
+
 /** Stops accepting and frees it; the path of a unix socket that it has bound is removed.
  * @thread the loop's */
 WEIR_API void weir_listener_close(weir_listener *listener);

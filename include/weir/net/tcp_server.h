@@ -88,7 +88,8 @@ typedef void (*weir_conn_each_fn)(weir_conn *conn, void *user);
 WEIR_API WEIR_MUST_CHECK weir_err weir_tcp_server_each_post(weir_tcp_server *server,
                                                             weir_conn_each_fn fn, void *user);
 
-/** Stops accepting; connections go on. Repeatable. @thread the accepting loop's */
+/** Stops accepting, after what waits now; connections go on. Repeatable. @thread the accepting
+ * loop's */
 WEIR_API void weir_tcp_server_pause(weir_tcp_server *server);
 
 /**

@@ -13,10 +13,12 @@ WEIR_BEGIN_DECLS
 
 /** A zeroed field means the default written beside it. */
 typedef struct weir_server_opts {
-    unsigned loops;           /**< threads that serve; 0: one per CPU */
-    bool single_loop;         /**< serve in the accepting loop, no threads */
-    weir_poller_kind poller;  /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
-    size_t max_connections;   /**< 0: no limit but descriptors */
+    unsigned loops;          /**< threads that serve; 0: one per CPU */
+    bool single_loop;        /**< serve in the accepting loop, no threads */
+    weir_poller_kind poller; /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
+    size_t max_connections;  /**< 0: no limit but descriptors */
+    bool reuse_port; /**< several servers share the port (SO_REUSEPORT): a new one starts before the
+                          old one stops */
     uint32_t max_streams;     /**< calls at once on a connection; 0: 100 */
     size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
     size_t max_send_bytes;    /**< of a message; 0: no limit */

@@ -54,6 +54,7 @@ typedef struct waiter {
     weir_arena *mem;
     void *reply;
     weir_status status;
+    weir_metadata *headers, *trailers; /* NULL: not wanted */
 } waiter;
 
 static void waiter_message(weir_call *call, weir_str bytes, void *user)
@@ -63,15 +64,29 @@ static void waiter_message(weir_call *call, weir_str bytes, void *user)
         w->reply = NULL;
 }
 
-static void waiter_closed(weir_call *call WEIR_UNUSED, const weir_status *status, void *user)
+/** Rather none than half of it. */
+static void copy_metadata(waiter *w, weir_metadata *to, const weir_metadata *from)
+{
+    if (to && weir_metadata_append(to, w->mem, from))
+        *to = (weir_metadata){0};
+}
+
+static void waiter_headers(weir_call *call, void *user)
 {
     waiter *w = user;
+    copy_metadata(w, w->headers, weir_call_metadata(call));
+}
+
+static void waiter_closed(weir_call *call, const weir_status *status, void *user)
+{
+    waiter *w = user;
+    copy_metadata(w, w->trailers, weir_call_trailers(call));
     w->status = (weir_status){status->code, weir_arena_copy(w->mem, status->message),
                               weir_arena_copy(w->mem, status->details)};
     weir_latch_down(&w->done);
 }
 
-static const weir__client_ops waiter_ops = {ignore, waiter_message, ignore, waiter_closed};
+static const weir__client_ops waiter_ops = {waiter_headers, waiter_message, ignore, waiter_closed};
 
 static weir_status not_started(weir_err err)
 {
@@ -88,6 +103,10 @@ weir_status weir_unary_call(weir_channel *channel, const weir_method *method, we
             WEIR_STR("a blocking call inside the channel's loop would wait for itself"),
             {0}};
     waiter w = {.mem = mem};
+    if (opts) {
+        w.headers = opts->reply_headers;
+        w.trailers = opts->reply_trailers;
+    }
     weir__client_call *cc;
     weir_err err = weir__client_call_new(&cc, channel, method, request, &waiter_ops, &w, opts);
     if (err)

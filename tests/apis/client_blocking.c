@@ -1,16 +1,16 @@
 #include "suite.h"
 
-static void run_unary(weir_channel *channel, const plan *plan, outcome *out)
+static void run_unary(weir_channel *channel, const plan *p, outcome *out)
 {
     weir_arena *mem = weir_arena_new();
     weir_metadata metadata, headers = {0}, trailers = {0};
-    weir_call_opts opts = plan_opts(plan, mem, &metadata);
+    weir_call_opts opts = plan_opts(p, mem, &metadata);
     opts.reply_headers = &headers;
     opts.reply_trailers = &trailers;
-    text request = plan_message(plan, 0, mem);
+    text request = plan_message(p, 0, mem);
     void *reply;
     weir_status status =
-        weir_unary_call(channel, &test_methods[plan->method], mem, &request, &reply, &opts);
+        weir_unary_call(channel, &test_methods[p->method], mem, &request, &reply, &opts);
     if (status.code == WEIR_STATUS_OK)
         note_message(out, reply);
     note_bin(out->header, &headers);
@@ -42,40 +42,40 @@ static void *write_all(void *argument)
     return NULL;
 }
 
-static void read_all(weir_stream *stream, const plan *plan, outcome *out)
+static void read_all(weir_stream *stream, const plan *p, outcome *out)
 {
     weir_arena mem;
     weir_arena_init(&mem, NULL, 0);
     void *message;
-    bool first_is_last = plan->cancel && plan->count == 1;
+    bool first_is_last = p->cancel && p->count == 1;
     if (first_is_last)
         weir_stream_cancel(stream);
     while (weir_stream_read(stream, &mem, &message) == WEIR_OK) {
         note_message(out, message);
-        if (plan->cancel)
+        if (p->cancel)
             weir_stream_cancel(stream);
         weir_arena_reset(&mem);
     }
     weir_arena_fini(&mem);
 }
 
-static void run_stream(weir_channel *channel, const plan *plan, outcome *out)
+static void run_stream(weir_channel *channel, const plan *p, outcome *out)
 {
     weir_arena *mem = weir_arena_new();
     weir_metadata metadata;
-    weir_call_opts opts = plan_opts(plan, mem, &metadata);
-    bool streams = plan->method == COLLECT || plan->method == CHAT;
+    weir_call_opts opts = plan_opts(p, mem, &metadata);
+    bool streams = p->method == COLLECT || p->method == CHAT;
     text request = {0};
     if (!streams)
-        request = plan_message(plan, 0, mem);
+        request = plan_message(p, 0, mem);
     weir_stream *stream;
-    assert_ok(weir_stream_open(&stream, channel, &test_methods[plan->method],
+    assert_ok(weir_stream_open(&stream, channel, &test_methods[p->method],
                                streams ? NULL : &request, &opts));
-    writing w = {stream, plan};
+    writing w = {stream, p};
     pthread_t thread;
     if (streams)
         assert_int_equal(pthread_create(&thread, NULL, write_all, &w), 0);
-    read_all(stream, plan, out);
+    read_all(stream, p, out);
     if (streams)
         pthread_join(thread, NULL);
     weir_status status = weir_stream_finish(stream, mem);
@@ -86,12 +86,12 @@ static void run_stream(weir_channel *channel, const plan *plan, outcome *out)
     weir_arena_free(mem);
 }
 
-static void run(weir_channel *channel, const plan *plan, outcome *out)
+static void run(weir_channel *channel, const plan *p, outcome *out)
 {
-    if (plan->method == UNARY || plan->method == MISSING)
-        run_unary(channel, plan, out);
+    if (p->method == UNARY || p->method == MISSING)
+        run_unary(channel, p, out);
     else
-        run_stream(channel, plan, out);
+        run_stream(channel, p, out);
 }
 
 const client_driver client_blocking = {"blocking", run};

@@ -68,20 +68,20 @@ static void begin(weir_call *call, void *user)
         weir_call_cancel(call);
 }
 
-static void run(weir_channel *channel, const plan *plan, outcome *out)
+static void run(weir_channel *channel, const plan *p, outcome *out)
 {
-    talk t = {.plan = plan, .out = out};
-    t.streams = plan->method == COLLECT || plan->method == CHAT;
+    talk t = {.plan = p, .out = out};
+    t.streams = p->method == COLLECT || p->method == CHAT;
     bool streams = t.streams;
     weir_latch_init(&t.done, 1);
     weir_arena *mem = weir_arena_new();
     weir_metadata metadata;
-    weir_call_opts opts = plan_opts(plan, mem, &metadata);
+    weir_call_opts opts = plan_opts(p, mem, &metadata);
     text request = {0};
     if (!streams)
-        request = plan_message(plan, 0, mem);
+        request = plan_message(p, 0, mem);
     weir_call_id id;
-    assert_ok(weir_call_start(channel, &test_methods[plan->method], streams ? NULL : &request,
+    assert_ok(weir_call_start(channel, &test_methods[p->method], streams ? NULL : &request,
                               &handler, NULL, &t, &opts, &id));
     weir_err err = weir_call_run_post(id, begin, &t);
     assert_true(err == WEIR_OK || err == WEIR_ECLOSED);

@@ -78,23 +78,23 @@ static void take_events(weir_queue *queue)
     }
 }
 
-static void run(weir_channel *channel, const plan *plan, outcome *out)
+static void run(weir_channel *channel, const plan *p, outcome *out)
 {
-    talk t = {.plan = plan, .out = out};
-    t.streams = plan->method == COLLECT || plan->method == CHAT;
+    talk t = {.plan = p, .out = out};
+    t.streams = p->method == COLLECT || p->method == CHAT;
     weir_arena *mem = weir_arena_new();
     weir_metadata metadata;
-    weir_call_opts opts = plan_opts(plan, mem, &metadata);
+    weir_call_opts opts = plan_opts(p, mem, &metadata);
     text request = {0};
     if (!t.streams)
-        request = plan_message(plan, 0, mem);
+        request = plan_message(p, 0, mem);
     weir_queue *queue;
     weir_call_id id;
     assert_ok(weir_queue_new(&queue, NULL));
-    assert_ok(weir_queue_start(queue, channel, &test_methods[plan->method],
+    assert_ok(weir_queue_start(queue, channel, &test_methods[p->method],
                                t.streams ? NULL : &request, &t, &opts, &id));
     send_more(id, &t);
-    if (plan->cancel && plan->count == 1)
+    if (p->cancel && p->count == 1)
         weir_call_cancel_post(id);
     take_events(queue);
     weir_queue_shutdown(queue);

@@ -1,6 +1,6 @@
 #include "suite.h"
 
-#include <sys/socket.h>
+#include "call_impl.h"
 
 static void echo_bin(weir_call *call)
 {
@@ -23,10 +23,11 @@ static void unary(weir_call *call, const text *request, void *user WEIR_UNUSED)
 {
     echo_bin(call);
     if (says(request, "drop me"))
-        weir_call_cancel(call);
+        weir_conn_abort(call->link->conn, WEIR_ECONNRESET);
     else if (!obey(call, request))
-        assert_ok(weir_call_reply(call, &(text){.text = weir_call_printf(
-                                                     call, "hello %.*s", WEIR_STR_ARGS(request->text))}));
+        assert_ok(weir_call_reply(
+            call,
+            &(text){.text = weir_call_printf(call, "hello %.*s", WEIR_STR_ARGS(request->text))}));
 }
 
 /* Collect: what has come lies in a growing block. */
@@ -117,44 +118,51 @@ static void split_writable(weir_call *call, void *user WEIR_UNUSED)
 
 /* Chat: a message for which there is no room is kept, and the call paused. */
 
+typedef struct chatting {
+    weir_payload *waiting;
+    bool hangs;
+} chatting;
+
 static void chat_open(weir_call *call, const text *request WEIR_UNUSED, void *user WEIR_UNUSED)
 {
     echo_bin(call);
+    weir_call_set_data(call, weir_arena_zalloc(weir_call_arena(call), sizeof(chatting)));
 }
 
 static void chat_message(weir_call *call, const text *message, void *user WEIR_UNUSED)
 {
+    chatting *c = weir_call_data(call);
     if (obey(call, message)) {
-        weir_call_pause(call);
+        c->hangs = true;
         return;
     }
-    weir_err err = weir_call_send(call, message);
-    if (err == WEIR_EAGAIN) {
-        weir_payload *payload;
-        assert_ok(weir_payload_new(&payload, &text_type, message));
-        weir_call_set_data(call, payload);
+    if (weir_call_send(call, message) == WEIR_EAGAIN) {
+        assert_ok(weir_payload_new(&c->waiting, &text_type, message));
         weir_call_pause(call);
     }
 }
 
 static void chat_writable(weir_call *call, void *user WEIR_UNUSED)
 {
-    weir_payload *waiting = weir_call_data(call);
-    if (!waiting || weir_call_send_payload(call, waiting) == WEIR_EAGAIN)
+    chatting *c = weir_call_data(call);
+    if (!c->waiting || weir_call_send_payload(call, c->waiting) == WEIR_EAGAIN)
         return;
-    weir_payload_unref(waiting);
-    weir_call_set_data(call, NULL);
+    weir_payload_unref(c->waiting);
+    c->waiting = NULL;
     weir_call_resume(call);
 }
 
 static void chat_end(weir_call *call, void *user WEIR_UNUSED)
 {
-    weir_call_finish(call);
+    const chatting *c = weir_call_data(call);
+    if (!c->hangs)
+        weir_call_finish(call);
 }
 
 static void chat_closed(weir_call *call, const weir_status *why WEIR_UNUSED, void *user WEIR_UNUSED)
 {
-    weir_payload_unref(weir_call_data(call));
+    chatting *c = weir_call_data(call);
+    weir_payload_unref(c->waiting);
 }
 
 static const test_handler methods[METHODS] = {

@@ -45,9 +45,16 @@ static void keep(talk *t, weir_str bytes)
     t->len += bytes.len;
 }
 
-static weir_err send(weir_call_id id, weir_str bytes)
+static weir_err send_text(weir_call_id id, weir_str bytes)
 {
     return weir_call_send_post(id, &text_type, &(text){.text = bytes});
+}
+
+/** A call that is gone needs no reply. */
+static void reply(weir_call_id id, weir_str bytes)
+{
+    weir_err err = weir_call_reply_post(id, &text_type, &(text){.text = bytes});
+    assert_true(err == WEIR_OK || err == WEIR_ECLOSED);
 }
 
 static void split_on(weir_call_id id, talk *t)
@@ -55,7 +62,8 @@ static void split_on(weir_call_id id, talk *t)
     static const char large[LARGE];
     weir_err err = WEIR_OK;
     while (!err && (t->many > 0 || t->at < t->len)) {
-        err = send(id, t->many ? weir_str_of(large, LARGE) : weir_str_of(t->joined + t->at, 1));
+        err =
+            send_text(id, t->many ? weir_str_of(large, LARGE) : weir_str_of(t->joined + t->at, 1));
         if (!err && t->many)
             t->many--;
         else if (!err)
@@ -67,7 +75,7 @@ static void split_on(weir_call_id id, talk *t)
 
 static void chat_on(weir_call_id id, talk *t)
 {
-    while (t->first && send(id, weir_str_of(t->first->bytes, t->first->len)) != WEIR_EAGAIN) {
+    while (t->first && send_text(id, weir_str_of(t->first->bytes, t->first->len)) != WEIR_EAGAIN) {
         struct waiting *sent = t->first;
         t->first = sent->next;
         free(sent);
@@ -93,9 +101,7 @@ static void answer(const weir_event *event, talk *t, const text *message, weir_a
 {
     switch (t->method) {
     case UNARY:
-        weir_call_reply_post(event->id, &text_type,
-                             &(text){.text = weir_arena_printf(mem, "hello %.*s",
-                                                               WEIR_STR_ARGS(message->text))});
+        reply(event->id, weir_arena_printf(mem, "hello %.*s", WEIR_STR_ARGS(message->text)));
         break;
     case COLLECT:
         keep(t, message->text);
@@ -133,7 +139,7 @@ static void on_half_closed(const weir_event *event, talk *t)
     if (t->method == CHAT)
         chat_on(event->id, t);
     else if (!t->hangs)
-        weir_call_reply_post(event->id, &text_type, &(text){.text = weir_str_of(t->joined, t->len)});
+        reply(event->id, weir_str_of(t->joined, t->len));
 }
 
 static void on_writable(const weir_event *event, talk *t)

@@ -11,32 +11,33 @@ enum {
     SERVERS = sizeof servers / sizeof *servers
 };
 
-const weir_status told_to_fail = {
-    WEIR_STATUS_ABORTED, {FAIL_TEXT, sizeof FAIL_TEXT - 1}, {FAIL_DETAILS, sizeof FAIL_DETAILS - 1}};
+const weir_status told_to_fail = {WEIR_STATUS_ABORTED,
+                                  {FAIL_TEXT, sizeof FAIL_TEXT - 1},
+                                  {FAIL_DETAILS, sizeof FAIL_DETAILS - 1}};
 
 /* For drivers. */
 
-size_t plan_messages(const plan *plan)
+size_t plan_messages(const plan *p)
 {
-    return plan->count * (plan->copies ? plan->copies : 1);
+    return p->count * (p->copies ? p->copies : 1);
 }
 
-text plan_message(const plan *plan, size_t n, weir_arena *mem)
+text plan_message(const plan *p, size_t n, weir_arena *mem)
 {
-    const char *word = plan->messages[n % plan->count];
+    const char *word = p->messages[n % p->count];
     size_t len = strlen(word);
-    char *bytes = weir_arena_zalloc(mem, len + plan->padding + 1);
+    char *bytes = weir_arena_zalloc(mem, len + p->padding + 1);
     memcpy(bytes, word, len);
-    memset(bytes + len, '.', plan->padding);
-    return (text){.text = weir_str_of(bytes, len + plan->padding)};
+    memset(bytes + len, '.', p->padding);
+    return (text){.text = weir_str_of(bytes, len + p->padding)};
 }
 
-weir_call_opts plan_opts(const plan *plan, weir_arena *mem, weir_metadata *metadata)
+weir_call_opts plan_opts(const plan *p, weir_arena *mem, weir_metadata *metadata)
 {
     *metadata = (weir_metadata){0};
-    if (plan->bin)
-        assert_ok(weir_metadata_add(metadata, mem, WEIR_STR("x-bin"), weir_str_from(plan->bin)));
-    return (weir_call_opts){.timeout_us = plan->timeout_us, .metadata = metadata};
+    if (p->bin)
+        assert_ok(weir_metadata_add(metadata, mem, WEIR_STR("x-bin"), weir_str_from(p->bin)));
+    return (weir_call_opts){.timeout_us = p->timeout_us, .metadata = metadata};
 }
 
 void note_message(outcome *out, const text *message)
@@ -72,10 +73,10 @@ typedef struct setting {
     weir_channel *channel;
 } setting;
 
-static outcome run(const setting *s, plan plan)
+static outcome run(const setting *s, plan p)
 {
     outcome out = {.code = (weir_status_code)-1};
-    s->client->run(s->channel, &plan, &out);
+    s->client->run(s->channel, &p, &out);
     return out;
 }
 
@@ -198,7 +199,8 @@ static void with_all(void (*scenario)(const setting *s))
         server_run server = {0};
         servers[i]->start(&server);
         for (int j = 0; j < CLIENTS; j++) {
-            print_message("             %s client, %s server\n", clients[j]->name, servers[i]->name);
+            print_message("             %s client, %s server\n", clients[j]->name,
+                          servers[i]->name);
             setting s = {clients[j], weir_channel_new(server.server.addr, NULL)};
             assert_non_null(s.channel);
             scenario(&s);

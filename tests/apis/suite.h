@@ -1,11 +1,12 @@
 /**
  * @file
- * One suite of calls for every API: a client driver makes a call and writes down what came of it, a server driver
- * serves test.Test. A new API is one more driver, in a file of its own.
+ * One suite of calls for every API: a client driver makes a call and writes down what came of it, a
+ * server driver serves test.Test. A new API is one more driver, in a file of its own.
  *
- * What every server does: Unary answers "hello X"; Collect joins what it gets; Split sends each letter back; Chat
- * echoes. A message "fail" ends any of them with ABORTED, text and details; "hang" is never answered; "many" is
- * answered with MANY messages of LARGE bytes by Split. The request's "x-bin" comes back as header and as trailer.
+ * What every server does: Unary answers "hello X"; Collect joins what it gets; Split sends each
+ * letter back; Chat echoes. A message "fail" ends any of them with ABORTED, text and details;
+ * "hang" is never answered; "many" is answered with MANY messages of LARGE bytes by Split. The
+ * request's "x-bin" comes back as header and as trailer.
  */
 #ifndef WEIR_APIS_SUITE_H
 #define WEIR_APIS_SUITE_H
@@ -42,15 +43,15 @@ typedef struct outcome {
     char text[200];
     char details[100];
     size_t details_len;
-    size_t count;     /* messages */
-    size_t bytes;     /* of all their texts */
-    char joined[200]; /* the beginning of all their texts */
+    size_t count;                 /* messages */
+    size_t bytes;                 /* of all their texts */
+    char joined[200];             /* the beginning of all their texts */
     char header[50], trailer[50]; /* "x-bin" that came back; "" none */
 } outcome;
 
 typedef struct client_driver {
     const char *name;
-    void (*run)(weir_channel *channel, const plan *plan, outcome *out);
+    void (*run)(weir_channel *channel, const plan *p, outcome *out);
 } client_driver;
 
 /** One that is running. */
@@ -72,10 +73,10 @@ extern const server_driver server_callback, server_blocking, server_queue;
 /* For drivers. */
 
 /** The n-th message of the plan, in `mem`. */
-text plan_message(const plan *plan, size_t n, weir_arena *mem);
-size_t plan_messages(const plan *plan);
+text plan_message(const plan *p, size_t n, weir_arena *mem);
+size_t plan_messages(const plan *p);
 /** Its options; metadata in `mem`. */
-weir_call_opts plan_opts(const plan *plan, weir_arena *mem, weir_metadata *metadata);
+weir_call_opts plan_opts(const plan *p, weir_arena *mem, weir_metadata *metadata);
 
 void note_message(outcome *out, const text *message);
 void note_status(outcome *out, const weir_status *status);

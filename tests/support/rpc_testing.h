@@ -174,15 +174,22 @@ static inline void test_server_go(test_server *ts)
     weir_latch_fini(&ts->done);
 }
 
-static inline void test_server_prepare(test_server *ts, const char *addr,
-                                       const test_handler *methods, void *user,
-                                       const weir_server_opts *opts)
+/** Without services. */
+static inline void test_server_prepare_nothing(test_server *ts, const char *addr,
+                                               const weir_server_opts *opts)
 {
     weir_server_opts own = opts ? *opts : (weir_server_opts){0};
     own.poller = test_poller();
     *ts = (test_server){.server = weir_server_new(&own)};
     strcpy(ts->addr, addr);
     assert_non_null(ts->server);
+}
+
+static inline void test_server_prepare(test_server *ts, const char *addr,
+                                       const test_handler *methods, void *user,
+                                       const weir_server_opts *opts)
+{
+    test_server_prepare_nothing(ts, addr, opts);
     assert_ok(weir_server_add(ts->server, &test_service, test_handlers, methods, user));
 }
 

@@ -51,6 +51,9 @@ typedef struct weir_call_opts {
     weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
                               deadline is not later; at most 1000 at a time, more end with
                               RESOURCE_EXHAUSTED; {0}: none */
+    /** Blocking unary calls: filled with the server's initial and trailing metadata, in the arena
+       of the call's reply; NULL: not wanted */
+    weir_metadata *reply_headers, *reply_trailers;
 } weir_call_opts;
 
 /** The state of a channel (grpc/doc/connectivity-semantics-and-api.md). */

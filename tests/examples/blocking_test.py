@@ -1,16 +1,18 @@
 #!/usr/bin/python3
-"""The blocking server: it waits for another greeter, as long as its caller does.
+"""The blocking server, which waits for another greeter as long as its caller does, and the program with a loop of
+its own.
 
 Usage: blocking_test.py FOLDER-OF-PROGRAMS
 """
 
 import socket
+import subprocess
 import sys
 import unittest
 
 import grpc
 
-from example import LIMIT, Server
+from example import LIMIT, Server, command
 
 
 def ask(address, name, timeout=LIMIT):
@@ -49,6 +51,21 @@ class Blocking(unittest.TestCase):
                 code, text = ask(server.address, b"ann")
                 self.assertEqual(code, grpc.StatusCode.UNAVAILABLE)
                 self.assertIn("refused", text)
+
+
+class CompletionQueue(unittest.TestCase):
+    def greet(self, address, names):
+        done = subprocess.run(command("18-completion-queue", address), input="".join(names),
+                              capture_output=True, text=True, timeout=LIMIT)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return sorted(done.stdout.splitlines())
+
+    def test_every_name_is_greeted(self):
+        with Server("02-greeter-server") as server:
+            self.assertEqual(self.greet(server.address, [f"{n}\n" for n in range(500)]),
+                             sorted(f"Hello, {n}!" for n in range(500)))
+            self.assertEqual(self.greet(server.address, []), [])
+            self.assertEqual(self.greet(server.address, ["\n"]), ["INVALID_ARGUMENT: who are you?"])
 
 
 if __name__ == "__main__":

@@ -46,7 +46,18 @@ static const char blocking_write[] =
 static const char serve[] =
     "/** Adds the service to a server that has not started; `methods` is borrowed. */\n"
     "$export$WEIR_MUST_CHECK weir_err $service$_serve(\n"
-    "    weir_server *server, const $service$_methods *methods, void *user);\n\n";
+    "    weir_server *server, const $service$_methods *methods, void *user);\n"
+    "/** The same with every call's events in `queue`: see weir/rpc/queue.h. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_serve_queue(\n"
+    "    weir_server *server, weir_queue *queue, void *tag);\n\n";
+
+static const char queue_begin[] =
+    "/** Client: starts $name$ with its events in `queue`: see weir/rpc/queue.h. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_queue(\n"
+    "    weir_queue *queue, weir_channel *channel, ";
+
+static const char queue_end[] = "void *tag,\n"
+                                "    const weir_call_opts *opts, weir_call_id *id);\n\n";
 
 static const char reply[] = "/** Server: the one reply to $name$, and status OK. */\n"
                             "$export$WEIR_MUST_CHECK weir_err $service$_$method$_reply(\n"
@@ -199,6 +210,14 @@ static void print_stream_stub(generator *g, printer *out, const service *sv, con
         declare(g, sv, m, suffixes[i]);
 }
 
+static void print_queue_stub(generator *g, printer *out, const service *sv, const method *m)
+{
+    print_template(out, queue_begin, m->vars);
+    print_template(out, m->client_streams ? "" : "const $request$ *request, ", m->vars);
+    print_template(out, queue_end, m->vars);
+    declare(g, sv, m, "_queue");
+}
+
 void generate_service_declarations(generator *g, printer *out)
 {
     const service *services = services_of(g);
@@ -208,6 +227,7 @@ void generate_service_declarations(generator *g, printer *out)
               sv->symbol);
         names_declare(&g->names, format(g->schema->mem, "%s_service", sv->symbol));
         names_declare(&g->names, format(g->schema->mem, "%s_serve", sv->symbol));
+        names_declare(&g->names, format(g->schema->mem, "%s_serve_queue", sv->symbol));
         print_methods(g, out, sv);
         print_template(out, serve, sv->vars);
         for (size_t j = 0; j < sv->method_count; j++) {
@@ -217,6 +237,7 @@ void generate_service_declarations(generator *g, printer *out)
                 print_stream_stub(g, out, sv, m);
             else
                 print_unary_stub(g, out, sv, m);
+            print_queue_stub(g, out, sv, m);
         }
     }
 }

@@ -296,6 +296,21 @@ static const char serve[] =
     "    return weir_server_add(server, &$service$_service, $service$_handlers, methods, user);\n"
     "}\n";
 
+static const char serve_queue[] =
+    "weir_err $service$_serve_queue(weir_server *server, weir_queue *queue, void *tag)\n"
+    "{\n"
+    "    return weir_queue_serve(queue, server, &$service$_service, tag);\n"
+    "}\n";
+
+static const char queue_begin[] = "weir_err $service$_$method$_queue(\n"
+                                  "    weir_queue *queue, weir_channel *channel, ";
+
+static const char queue_middle[] =
+    "void *tag,\n"
+    "    const weir_call_opts *opts, weir_call_id *id)\n"
+    "{\n"
+    "    return weir_queue_start(queue, channel, &$service$_method_table[$index$], ";
+
 static const char serve_nothing[] =
     "weir_err $service$_serve(weir_server *server, const $service$_methods *methods, void *user)\n"
     "{\n"
@@ -364,6 +379,14 @@ static void print_stream_stub(printer *out, const method *m)
         print_template(out, writes, m->vars);
 }
 
+static void print_queue_stub(printer *out, const method *m)
+{
+    print_template(out, queue_begin, m->vars);
+    print_template(out, m->client_streams ? "" : "const $request$ *request, ", m->vars);
+    print_template(out, queue_middle, m->vars);
+    print(out, "%s,\n        tag, opts, id);\n}\n", m->client_streams ? "NULL" : "request");
+}
+
 static void print_handlers(printer *out, const service *sv)
 {
     print(out, "\nstatic const weir_handler %s_handlers[] = {\n", sv->symbol);
@@ -387,10 +410,12 @@ static void print_service(printer *out, const service *sv)
             print_stream_stub(out, m);
         else
             print_template(out, unary_stub, m->vars);
+        print_queue_stub(out, m);
     }
     if (sv->method_count)
         print_handlers(out, sv);
     print_template(out, sv->method_count ? serve : serve_nothing, sv->vars);
+    print_template(out, serve_queue, sv->vars);
 }
 
 void generate_service_definitions(generator *g, printer *out)

@@ -261,6 +261,13 @@ weir_err golden_rpc_oracle_ask_async(
     return weir_unary_start(channel, &golden_rpc_oracle_method_table[0], request,
         golden_rpc_oracle_ask_done, (weir_fn)done, user, opts);
 }
+weir_err golden_rpc_oracle_ask_queue(
+    weir_queue *queue, weir_channel *channel, const golden_rpc_question *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id)
+{
+    return weir_queue_start(queue, channel, &golden_rpc_oracle_method_table[0], request,
+        tag, opts, id);
+}
 static bool golden_rpc_oracle_interrogate_present(const void *methods)
 {
     const golden_rpc_oracle_methods *m = methods;
@@ -396,6 +403,13 @@ weir_err golden_rpc_oracle_interrogate_stream_write(weir_stream *stream, const g
 {
     return weir_stream_write(stream, message);
 }
+weir_err golden_rpc_oracle_interrogate_queue(
+    weir_queue *queue, weir_channel *channel, void *tag,
+    const weir_call_opts *opts, weir_call_id *id)
+{
+    return weir_queue_start(queue, channel, &golden_rpc_oracle_method_table[1], NULL,
+        tag, opts, id);
+}
 static bool golden_rpc_oracle_listen_present(const void *methods)
 {
     const golden_rpc_oracle_methods *m = methods;
@@ -496,6 +510,13 @@ weir_err golden_rpc_oracle_listen_stream_read(
     if (!err)
         *message = next;
     return err;
+}
+weir_err golden_rpc_oracle_listen_queue(
+    weir_queue *queue, weir_channel *channel, const golden_rpc_question *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id)
+{
+    return weir_queue_start(queue, channel, &golden_rpc_oracle_method_table[2], request,
+        tag, opts, id);
 }
 static bool golden_rpc_oracle_talk_present(const void *methods)
 {
@@ -636,6 +657,13 @@ weir_err golden_rpc_oracle_talk_stream_write(weir_stream *stream, const golden_r
 {
     return weir_stream_write(stream, message);
 }
+weir_err golden_rpc_oracle_talk_queue(
+    weir_queue *queue, weir_channel *channel, void *tag,
+    const weir_call_opts *opts, weir_call_id *id)
+{
+    return weir_queue_start(queue, channel, &golden_rpc_oracle_method_table[3], NULL,
+        tag, opts, id);
+}
 static bool golden_rpc_oracle_delete_present(const void *methods)
 {
     const golden_rpc_oracle_methods *m = methods;
@@ -699,6 +727,13 @@ weir_err golden_rpc_oracle_delete_async(
     return weir_unary_start(channel, &golden_rpc_oracle_method_table[4], request,
         golden_rpc_oracle_delete_done, (weir_fn)done, user, opts);
 }
+weir_err golden_rpc_oracle_delete_queue(
+    weir_queue *queue, weir_channel *channel, const google_protobuf_empty *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id)
+{
+    return weir_queue_start(queue, channel, &golden_rpc_oracle_method_table[4], request,
+        tag, opts, id);
+}
 
 static const weir_handler golden_rpc_oracle_handlers[] = {
     {
@@ -750,6 +785,10 @@ weir_err golden_rpc_oracle_serve(weir_server *server, const golden_rpc_oracle_me
 {
     return weir_server_add(server, &golden_rpc_oracle_service, golden_rpc_oracle_handlers, methods, user);
 }
+weir_err golden_rpc_oracle_serve_queue(weir_server *server, weir_queue *queue, void *tag)
+{
+    return weir_queue_serve(queue, server, &golden_rpc_oracle_service, tag);
+}
 
 const weir_service golden_rpc_silent_service = {
     .name = "golden.rpc.Silent",
@@ -759,4 +798,8 @@ const weir_service golden_rpc_silent_service = {
 weir_err golden_rpc_silent_serve(weir_server *server, const golden_rpc_silent_methods *methods, void *user)
 {
     return weir_server_add(server, &golden_rpc_silent_service, NULL, methods, user);
+}
+weir_err golden_rpc_silent_serve_queue(weir_server *server, weir_queue *queue, void *tag)
+{
+    return weir_queue_serve(queue, server, &golden_rpc_silent_service, tag);
 }

@@ -112,6 +112,9 @@ typedef struct golden_rpc_oracle_methods {
 /** Adds the service to a server that has not started; `methods` is borrowed. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_serve(
     weir_server *server, const golden_rpc_oracle_methods *methods, void *user);
+/** The same with every call's events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_serve_queue(
+    weir_server *server, weir_queue *queue, void *tag);
 
 /** Server: the one reply to Ask, and status OK. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_ask_reply(
@@ -131,6 +134,11 @@ typedef void (*golden_rpc_oracle_ask_fn)(
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_ask_async(
     weir_channel *channel, const golden_rpc_question *request, golden_rpc_oracle_ask_fn done, void *user,
     const weir_call_opts *opts);
+
+/** Client: starts Ask with its events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_ask_queue(
+    weir_queue *queue, weir_channel *channel, const golden_rpc_question *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id);
 
 /** Server: the one reply to Interrogate, and status OK. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_reply(
@@ -170,6 +178,11 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_write_post(
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_write(
     weir_stream *stream, const golden_rpc_question *message);
 
+/** Client: starts Interrogate with its events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_queue(
+    weir_queue *queue, weir_channel *channel, void *tag,
+    const weir_call_opts *opts, weir_call_id *id);
+
 /** Server: one more message to the client of Listen. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_send(
     weir_call *call, const golden_rpc_answer *message);
@@ -197,6 +210,11 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_stream_open(
 /** Waits for the next message; WEIR_ECLOSED behind the last. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_stream_read(
     weir_stream *stream, weir_arena *mem, golden_rpc_answer **message);
+
+/** Client: starts Listen with its events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_queue(
+    weir_queue *queue, weir_channel *channel, const golden_rpc_question *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id);
 
 /** Server: one more message to the client of Talk. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_send(
@@ -239,6 +257,11 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_write_post(
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_write(
     weir_stream *stream, const golden_rpc_question *message);
 
+/** Client: starts Talk with its events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_queue(
+    weir_queue *queue, weir_channel *channel, void *tag,
+    const weir_call_opts *opts, weir_call_id *id);
+
 /** Server: the one reply to Delete, and status OK. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_delete_reply(
     weir_call *call, const google_protobuf_empty *reply);
@@ -258,6 +281,11 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_delete_async(
     weir_channel *channel, const google_protobuf_empty *request, golden_rpc_oracle_delete_fn done, void *user,
     const weir_call_opts *opts);
 
+/** Client: starts Delete with its events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_delete_queue(
+    weir_queue *queue, weir_channel *channel, const google_protobuf_empty *request, void *tag,
+    const weir_call_opts *opts, weir_call_id *id);
+
 extern const weir_service golden_rpc_silent_service;
 
 /** A server's callbacks; a method without any is answered UNIMPLEMENTED. */
@@ -268,6 +296,9 @@ typedef struct golden_rpc_silent_methods {
 /** Adds the service to a server that has not started; `methods` is borrowed. */
 WEIR_MUST_CHECK weir_err golden_rpc_silent_serve(
     weir_server *server, const golden_rpc_silent_methods *methods, void *user);
+/** The same with every call's events in `queue`: see weir/rpc/queue.h. */
+WEIR_MUST_CHECK weir_err golden_rpc_silent_serve_queue(
+    weir_server *server, weir_queue *queue, void *tag);
 
 WEIR_END_DECLS
 

@@ -49,7 +49,8 @@ static weir_status collect(weir_blocking_call *call, const text *request WEIR_UN
                 memcpy(more, all, len);
             all = more;
         }
-        memcpy(all + len, message->text.ptr, message->text.len);
+        if (message->text.len > 0)
+            memcpy(all + len, message->text.ptr, message->text.len);
         len += message->text.len;
     }
     reply->text = weir_str_of(all, len);

@@ -52,7 +52,8 @@ static void collect_message(weir_call *call, const text *message, void *user WEI
         return;
     }
     all->bytes = realloc(all->bytes, all->len + message->text.len + 1);
-    memcpy(all->bytes + all->len, message->text.ptr, message->text.len);
+    if (message->text.len > 0)
+        memcpy(all->bytes + all->len, message->text.ptr, message->text.len);
     all->len += message->text.len;
 }
 

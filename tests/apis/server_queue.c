@@ -41,7 +41,8 @@ static void echo_bin(const weir_event *event)
 static void keep(talk *t, weir_str bytes)
 {
     t->joined = realloc(t->joined, t->len + bytes.len + 1);
-    memcpy(t->joined + t->len, bytes.ptr, bytes.len);
+    if (bytes.len > 0)
+        memcpy(t->joined + t->len, bytes.ptr, bytes.len);
     t->len += bytes.len;
 }
 
@@ -89,7 +90,8 @@ static void chat_keep(talk *t, weir_str bytes)
     struct waiting *w = malloc(sizeof *w + bytes.len);
     w->next = NULL;
     w->len = bytes.len;
-    memcpy(w->bytes, bytes.ptr, bytes.len);
+    if (bytes.len > 0)
+        memcpy(w->bytes, bytes.ptr, bytes.len);
     if (t->first)
         t->last->next = w;
     else

@@ -253,6 +253,16 @@ weir_loop *weir_conn_loop(const weir_conn *conn)
     return conn->watcher.loop;
 }
 
+const weir_conn_ops *weir_conn_callbacks(const weir_conn *conn)
+{
+    return conn->ops;
+}
+
+int weir_conn_descriptor(const weir_conn *conn)
+{
+    return conn->watcher.fd;
+}
+
 weir_conn_state weir_conn_get_state(const weir_conn *conn)
 {
     if (conn->ended)

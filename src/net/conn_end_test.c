@@ -288,3 +288,28 @@ TEST(conn_end, a_loop_that_ends_takes_its_connections_with_it)
     close(p.fd);
     assert_int_equal(open_fds(), before);
 }
+
+static weir_task last_task;
+static weir_err last_err;
+
+static void run_last(weir_task *task, weir_err err)
+{
+    assert_ptr_equal(task, &last_task);
+    last_err = err;
+}
+
+static void post_last(struct peer *p, const char *call)
+{
+    if (strcmp(call, "down") == 0)
+        weir_loop_post(p->loop, &last_task, run_last);
+}
+
+TEST(conn_end, what_the_end_of_a_loops_connection_posts_is_told_too)
+{
+    struct peer p = {.hook = post_last};
+    last_err = WEIR_OK;
+    open_peer(&p, SOCK_STREAM, &peer_ops, NULL);
+    weir_loop_free(p.loop);
+    assert_err(last_err, WEIR_ECANCELED);
+    close(p.fd);
+}

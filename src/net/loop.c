@@ -144,18 +144,25 @@ static void run_deferred(weir_loop *loop)
     }
 }
 
+static void cancel_tasks(weir_loop *loop)
+{
+    for (weir_task *task; (task = next_task(loop));)
+        task->fn(task, WEIR_ECANCELED);
+}
+
 void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
         return;
     weir__loop_assert(loop);
+    weir__loop_unlist(loop); /* nobody who has but ids posts to it from now on */
     weir__loop_cancel_posted_timers(loop);
-    for (weir_task *task; (task = next_task(loop));)
-        task->fn(task, WEIR_ECANCELED);
+    cancel_tasks(loop);
     if (loop->end_conns)
         loop->end_conns(loop);
     while (!weir_list_empty(&loop->deferred))
         run_deferred(loop);
+    cancel_tasks(loop); /* what the ends of connections have posted */
     weir__loop_expel(loop);
     close_poller(loop);
     weir_pool_free(loop->pool);

@@ -78,7 +78,9 @@ void weir__loop_disown(weir_loop *loop);
 
 /** Gives `loop` a number and its slots. @errors WEIR_EFULL, WEIR_ENOMEM */
 weir_err weir__loop_enrol(weir_loop *loop);
-/** Takes them back, once nobody is inside. */
+/** Its number leads nowhere from now on, and nobody is inside. */
+void weir__loop_unlist(weir_loop *loop);
+/** Takes number and slots back. */
 void weir__loop_expel(weir_loop *loop);
 
 #endif

@@ -53,12 +53,17 @@ weir_err weir__loop_enrol(weir_loop *loop)
     return WEIR_OK;
 }
 
-void weir__loop_expel(weir_loop *loop)
+void weir__loop_unlist(weir_loop *loop)
 {
     seat *s = &seats[loop->number];
     atomic_store(&s->loop, NULL);
     while (atomic_load(&s->inside) != 0)
         sched_yield();
+}
+
+void weir__loop_expel(weir_loop *loop)
+{
+    seat *s = &seats[loop->number];
     s->generation = weir_slots_generation(loop->slots);
     weir_slots_free(loop->slots);
     give_back_seat(loop->number);

@@ -100,6 +100,11 @@ WEIR_API weir_conn_id weir_conn_id_of(const weir_conn *conn);
 WEIR_API weir_conn *weir_conn_get(weir_loop *loop, weir_conn_id id);
 WEIR_API weir_loop *weir_conn_loop(const weir_conn *conn);
 WEIR_API weir_conn_state weir_conn_get_state(const weir_conn *conn);
+/** What it was opened with: tells whose connection it is. */
+WEIR_API const weir_conn_ops *weir_conn_callbacks(const weir_conn *conn);
+/** The socket, for getsockopt(2), getsockname(2) and the like. It stays the connection's: reading,
+ * writing or closing it breaks that. */
+WEIR_API int weir_conn_descriptor(const weir_conn *conn);
 /** The peer's address; its `len` is 0 when a unix socket's can not be had any more. */
 WEIR_API weir_addr weir_conn_peer(const weir_conn *conn);
 /** And as text. */

@@ -29,8 +29,10 @@ void weir__grpc_wake(weir_grpc *grpc)
 static void *on_open(weir_h2 *h2 WEIR_UNUSED, int32_t id, void *user)
 {
     weir_grpc_call *call = weir__grpc_call_new(user);
-    if (call)
-        call->id = id;
+    if (!call)
+        return NULL;
+    call->id = id;
+    weir__grpc_count_stream(user);
     return call;
 }
 
@@ -242,6 +244,21 @@ bool weir_grpc_is_open(const weir_grpc *grpc)
 size_t weir_grpc_calls(const weir_grpc *grpc)
 {
     return grpc->call_count;
+}
+
+const weir_grpc_traffic *weir_grpc_get_traffic(const weir_grpc *grpc)
+{
+    return &grpc->traffic;
+}
+
+size_t weir_grpc_send_window(const weir_grpc *grpc)
+{
+    return weir_h2_send_window(grpc->h2);
+}
+
+size_t weir_grpc_receive_window(const weir_grpc *grpc)
+{
+    return weir_h2_receive_window(grpc->h2);
 }
 
 void *weir_grpc_user(const weir_grpc *grpc)

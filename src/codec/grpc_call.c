@@ -133,6 +133,10 @@ void weir__grpc_end_call(weir_grpc_call *call)
 {
     weir_grpc *grpc = call->grpc;
     weir__grpc_out_clear(call); /* what the owner lent us is its own again */
+    if (grpc->role == WEIR_H2_SERVER ? call->end_sent : call->peer_ended)
+        grpc->traffic.streams_succeeded++;
+    else
+        grpc->traffic.streams_failed++;
     if (call->announced)
         grpc->ops->on_close(call, &call->status, grpc->user);
     call_free(call);
@@ -163,6 +167,7 @@ weir_err weir_grpc_call_start(weir_grpc_call **out, weir_grpc *grpc, const weir_
         return err;
     }
     call->announced = true;
+    weir__grpc_count_stream(grpc);
     arm_expiry(call);
     *out = call;
     return WEIR_OK;

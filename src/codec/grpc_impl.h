@@ -24,6 +24,7 @@ struct weir_grpc {
     bool closed_to_new; /* a GOAWAY was received or sent */
     weir_timer drain;   /* the client does not answer the PING of a drain */
     const char *reason; /* of the drain; NULL: none */
+    weir_grpc_traffic traffic;
 };
 
 /** A message, or the rest of it, on its way out: header, prefix and bytes in one pool block, or
@@ -135,6 +136,11 @@ static inline void weir__grpc_touch(weir_grpc_call *call)
 {
     if (call->grpc->opts.call_idle_us > 0)
         call->active = weir_timers_now(call->grpc->timers);
+}
+static inline void weir__grpc_count_stream(weir_grpc *grpc)
+{
+    grpc->traffic.streams_started++;
+    grpc->traffic.last_stream = weir_timers_now(grpc->timers);
 }
 /** A call whose stream is gone ends with the next pull, if its last message is delivered. */
 void weir__grpc_settle(weir_grpc_call *call);

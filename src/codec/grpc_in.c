@@ -28,6 +28,8 @@ static void deliver(weir_grpc_call *call, weir_str message)
         return;
     }
     call->got_message = true;
+    call->grpc->traffic.messages_received++;
+    call->grpc->traffic.last_received = weir_timers_now(call->grpc->timers);
     call->grpc->ops->on_message(call, message, call->grpc->user);
 }
 

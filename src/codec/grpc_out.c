@@ -230,6 +230,8 @@ weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_bu
         len -= part;
         call->out_partial = out->len > 0;
         if (out->len == 0) {
+            call->grpc->traffic.messages_sent++;
+            call->grpc->traffic.last_sent = weir_timers_now(call->grpc->timers);
             call->out_first = out->next;
             out_free(call->grpc, out);
         }

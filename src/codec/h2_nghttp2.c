@@ -420,6 +420,18 @@ size_t weir_h2_window(const weir_h2 *h2, int32_t id)
     return window > 0 ? (size_t)window : 0;
 }
 
+size_t weir_h2_send_window(const weir_h2 *h2)
+{
+    int32_t window = nghttp2_session_get_remote_window_size(h2->session);
+    return window > 0 ? (size_t)window : 0;
+}
+
+size_t weir_h2_receive_window(const weir_h2 *h2)
+{
+    int32_t window = nghttp2_session_get_local_window_size(h2->session);
+    return window > 0 ? (size_t)window : 0;
+}
+
 size_t weir_h2_streams(const weir_h2 *h2)
 {
     return h2->streams;

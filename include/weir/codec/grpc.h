@@ -95,6 +95,23 @@ WEIR_API const char *weir_grpc_error(const weir_grpc *grpc);
 WEIR_API bool weir_grpc_is_open(const weir_grpc *grpc);
 /** Calls that have not ended. */
 WEIR_API size_t weir_grpc_calls(const weir_grpc *grpc);
+
+/** What has gone over a connection since it began. Of points in time 0 says: never. */
+typedef struct weir_grpc_traffic {
+    uint64_t streams_started;
+    uint64_t streams_succeeded; /**< the server's END_STREAM was sent, or received */
+    uint64_t streams_failed;    /**< ended without it */
+    uint64_t messages_sent;     /**< whole ones, as far as this layer knows: pulled */
+    uint64_t messages_received;
+    weir_time last_stream; /**< began */
+    weir_time last_sent;
+    weir_time last_received;
+} weir_grpc_traffic;
+WEIR_API const weir_grpc_traffic *weir_grpc_get_traffic(const weir_grpc *grpc);
+/** Bytes that the peer takes now, and that it may send now, on all streams together. */
+WEIR_API size_t weir_grpc_send_window(const weir_grpc *grpc);
+WEIR_API size_t weir_grpc_receive_window(const weir_grpc *grpc);
+
 /** weir_grpc_new()'s user. */
 WEIR_API void *weir_grpc_user(const weir_grpc *grpc);
 

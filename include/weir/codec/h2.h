@@ -230,6 +230,10 @@ WEIR_API bool weir_h2_is_sent(const weir_h2 *h2, int32_t id);
 /** Body bytes that the peer's windows allow on this stream now. */
 WEIR_API size_t weir_h2_window(const weir_h2 *h2, int32_t id);
 
+/** Of the connection: bytes that the peer takes now, and that it may send now. */
+WEIR_API size_t weir_h2_send_window(const weir_h2 *h2);
+WEIR_API size_t weir_h2_receive_window(const weir_h2 *h2);
+
 /** Streams open now. */
 WEIR_API size_t weir_h2_streams(const weir_h2 *h2);
 

@@ -63,6 +63,8 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
     weir_list_init(&channel->held);
     weir_list_init(&channel->running);
     weir__channel_state_init(channel);
+    weir__entity_init(&channel->entity, WEIR_INSPECT_CHANNEL);
+    weir__entity_init(&channel->sub, WEIR_INSPECT_SUBCHANNEL);
     for (size_t i = 0; i < channel->opts.interceptor_count; i++) {
         const weir_interceptor_use *use = &channel->opts.interceptors[i];
         if (weir__chain_add(&channel->chain, use->interceptor, use->user))
@@ -98,10 +100,23 @@ static weir_err open_loop(weir_channel *channel)
 
 static void free_channel(weir_channel *channel)
 {
+    weir__entity_hide(&channel->entity);
+    weir__entity_hide(&channel->sub);
     weir__channel_state_fini(channel);
     free(channel->authority);
     free(channel->user_agent);
     free(channel);
+}
+
+/** To those who inspect the process. */
+static void show(weir_channel *channel, const char *target)
+{
+    channel->loop_number = weir_loop_number(channel->loop);
+    weir__entity_log(&channel->entity, WEIR_INSPECT_INFO, channel->sub.id,
+                     "created, with a "
+                     "subchannel");
+    weir__entity_show(&channel->entity, target);
+    weir__entity_show(&channel->sub, channel->target.lookup);
 }
 
 weir_channel *weir_channel_new(const char *target, const weir_channel_opts *opts)
@@ -116,6 +131,7 @@ weir_channel *weir_channel_new(const char *target, const weir_channel_opts *opts
         free_channel(channel);
         return NULL;
     }
+    show(channel, target);
     return channel;
 }
 

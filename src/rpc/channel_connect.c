@@ -216,6 +216,8 @@ static void on_link_down(weir__link *link, weir_err why)
 {
     weir_channel *channel = link->owner;
     weir_list_remove(&link->node);
+    weir__entity_log(&channel->sub, why ? WEIR_INSPECT_WARNING : WEIR_INSPECT_INFO, 0,
+                     "a connection ended: %s", why ? weir_err_text(why) : "closed in order");
     if (link == channel->coming && !channel->closing)
         on_unusable(channel, why);
     if (link == channel->link)
@@ -259,7 +261,11 @@ static void on_connected(weir_connector *connector WEIR_UNUSED, int fd, void *us
         on_unusable(channel, err);
         return;
     }
+    char peer[WEIR_ADDR_TEXT_MAX];
     weir_list_append(&channel->links, &link->node);
+    weir__socket_add(link);
+    weir__entity_log(&channel->sub, WEIR_INSPECT_INFO, 0, "connected to %s",
+                     weir_conn_peer_text(link->conn, peer));
     channel->coming = link;
     weir_loop_after(channel->loop, &link->silence, channel->opts.connect_us, on_silence, NULL);
 }
@@ -270,6 +276,7 @@ static void on_failed(weir_connector *connector, weir_err why, int64_t retry_us,
     channel->failing = true;
     weir_why_set(&channel->why, why, "%s (try %u, next in %.1f s)", weir_connector_why(connector),
                  channel->tries, (double)retry_us / 1e6);
+    weir__entity_log(&channel->sub, WEIR_INSPECT_WARNING, 0, "%s", weir_connector_why(connector));
     weir__channel_set_state(channel, WEIR_CONNECTIVITY_TRANSIENT_FAILURE);
     fail_waiting(channel);
 }

@@ -15,6 +15,8 @@
 
 #include "call_impl.h"
 #include "channel_target.h"
+#include "counters.h"
+#include "inspect_impl.h"
 #include "intercept.h"
 #include "parent.h"
 
@@ -50,6 +52,11 @@ struct weir_channel {
     weir_list running; /* calls that have a connection */
     weir_task close;
     weir_latch closed; /* nothing is left in the thread's loop */
+
+    weir__entity entity, sub; /* itself, and the connections to its target */
+    weir__counters calls;     /* loop writes, any reads */
+    weir__counters attempts;  /* calls that got a connection, the same */
+    unsigned loop_number;     /* constant */
 
     /* channel_state.c */
     atomic_int state;           /* weir_connectivity; any thread reads */

@@ -33,6 +33,16 @@ static weir_connectivity state_of(weir_channel *channel)
     return (weir_connectivity)atomic_load_explicit(&channel->state, memory_order_acquire);
 }
 
+static void log_state(weir_channel *channel, weir_connectivity state)
+{
+    if (state == WEIR_CONNECTIVITY_TRANSIENT_FAILURE)
+        weir__entity_log(&channel->entity, WEIR_INSPECT_WARNING, 0, "TRANSIENT_FAILURE: %s",
+                         channel->why.text);
+    else
+        weir__entity_log(&channel->entity, WEIR_INSPECT_INFO, 0, "%s",
+                         weir_connectivity_name(state));
+}
+
 void weir__channel_set_state(weir_channel *channel, weir_connectivity state)
 {
     weir_connectivity before = state_of(channel);
@@ -42,6 +52,7 @@ void weir__channel_set_state(weir_channel *channel, weir_connectivity state)
     atomic_store_explicit(&channel->state, state, memory_order_release);
     pthread_cond_broadcast(&channel->state_changed);
     pthread_mutex_unlock(&channel->state_lock);
+    log_state(channel, state);
     weir_list_each (node, next, &channel->watches) {
         weir_channel_watch *watch = WEIR_CONTAINER_OF(node, weir_channel_watch, node);
         watch->fn(watch, state, watch->user);

@@ -74,6 +74,7 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__link *link)
     weir_loop_cancel(cc->call.loop, &cc->expiry);
     cc->call.link = link;
     cc->call.wire = wire;
+    weir__count_started(&channel->attempts, weir_loop_now(cc->call.loop));
     if (cc->expect_one)
         weir_grpc_expect_one(wire);
     send_all_early(cc);

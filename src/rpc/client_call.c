@@ -42,6 +42,7 @@ static void end_call(weir__client_call *cc, const weir_status *status)
         weir__intercept_finish(&cc->call, &said);
         weir__intercept_closed(&cc->call, &said);
     }
+    weir__count_ended(&cc->channel->calls, said.code);
     cc->ops->closed(&cc->call, &said, cc->user);
     weir__call_unregister(&cc->call);
     free_call(cc);
@@ -93,6 +94,7 @@ static void on_writable(weir_call *call)
 static void on_close(weir_call *call, const weir_status *status)
 {
     weir__client_call *cc = of(call);
+    weir__count_ended(&cc->channel->attempts, status->code);
     if (weir_grpc_call_fate(call->wire) != WEIR_GRPC_SEEN && weir__client_call_retry(cc))
         return;
     weir_status said = *status;
@@ -363,6 +365,7 @@ static void end_unjoined(weir__client_call *cc)
 static void begin(weir__client_call *cc, weir_err err)
 {
     cc->started = true;
+    weir__count_started(&cc->channel->calls, weir_loop_now(cc->call.loop));
     if (err) {
         weir__client_call_end(cc, WEIR_STATUS_CANCELLED, "the channel's loop has ended");
     } else if (cc->cancelled) {

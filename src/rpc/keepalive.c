@@ -15,6 +15,7 @@ static void wait_us(weir__link *link, int64_t us)
 static void ask(weir__link *link, weir_time now)
 {
     link->alive.asked = now;
+    link->socket.keepalives_sent++;
     weir_grpc_ping(link->grpc);
     weir__link_wake(link);
     wait_us(link, link->alive.opts->timeout_us);

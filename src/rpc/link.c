@@ -208,6 +208,7 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
     char text[WEIR_ADDR_TEXT_MAX + SAID_BYTES + 200];
     explain_end(link, why, text, sizeof text);
     weir_conn_set_data(conn, NULL);
+    weir__socket_remove(link);
     weir__keepalive_stop(link);
     weir_loop_cancel(loop, &link->silence);
     weir_loop_cancel(loop, &link->age);

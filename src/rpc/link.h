@@ -9,6 +9,7 @@
 #include <weir/codec/grpc.h>
 #include <weir/net/conn.h>
 
+#include "inspect_impl.h"
 #include "keepalive.h"
 
 typedef struct weir__link weir__link;
@@ -36,6 +37,7 @@ struct weir__link {
     weir_time used;     /* the last call's end */
     void *counters;     /* a server's, of this loop */
     weir__keepalive alive;
+    weir__socket socket;
     const char *why; /* why this end has cut it off; NULL: weir_err_text() says it */
     weir_str said;   /* what the peer's GOAWAY said, in the pool */
     bool greeted;    /* the peer's SETTINGS have come */

@@ -145,6 +145,8 @@ weir_err weir_server_intercept(weir_server *server, const weir_interceptor *inte
 static void finish_stop(void *user)
 {
     weir_server *server = user;
+    weir__entity_hide(&server->entity);
+    weir__entity_hide(&server->listener);
     weir__blocking_pool_close(&server->blocking);
     server->running = false;
     if (server->done)
@@ -215,6 +217,18 @@ static weir_err prepare(weir_server *server, weir_loop *loop)
     return !err && blocks ? open_workers(server, loop) : err;
 }
 
+/** To those who inspect the process. */
+static void show(weir_server *server)
+{
+    char text[WEIR_ADDR_TEXT_MAX];
+    weir_addr_text(&server->addr, text);
+    for (unsigned i = 0; i < server->loops; i++)
+        server->counters[i].loop = weir_loop_number(weir_tcp_server_loop(server->tcp, i));
+    weir__entity_log(&server->entity, WEIR_INSPECT_INFO, 0, "listening on %s", text);
+    weir__entity_show(&server->entity, text);
+    weir__entity_show(&server->listener, text);
+}
+
 weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *addr, weir_why *why)
 {
     if (server->running)
@@ -222,6 +236,8 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
     weir_err err = prepare(server, loop);
     if (err)
         return weir_why_set(why, err, "%s", weir_err_text(err));
+    weir__entity_init(&server->entity, WEIR_INSPECT_SERVER);
+    weir__entity_init(&server->listener, WEIR_INSPECT_LISTENER);
     weir_tcp_server_opts opts = {
         .loops = server->loops,
         .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
@@ -240,6 +256,7 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
     server->running = true;
     atomic_store(&server->stopping, false);
     atomic_store(&server->idle_posted, false);
+    show(server);
     return WEIR_OK;
 }
 
@@ -253,7 +270,7 @@ void weir_server_get_stats(const weir_server *server, weir_server_stats *out)
     *out = (weir_server_stats){.connections = atomic_load(&server->connections)};
     uint64_t ended = 0;
     for (unsigned i = 0; server->counters && i < server->loops; i++) {
-        const weir__counters *c = &server->counters[i];
+        const weir__counters *c = &server->counters[i].calls;
         ended += atomic_load_explicit(&c->ended, memory_order_acquire);
         out->calls_failed += atomic_load_explicit(&c->failed, memory_order_relaxed);
         out->calls_total += atomic_load_explicit(&c->started, memory_order_relaxed);
@@ -285,7 +302,7 @@ static void on_drain_timeout(weir_timer *timer, void *user WEIR_UNUSED)
 
 static void on_settled(weir_task *task, weir_err err WEIR_UNUSED)
 {
-    weir__server_release(WEIR_CONTAINER_OF(task, weir__counters, settled)->server);
+    weir__server_release(WEIR_CONTAINER_OF(task, weir__loop_counters, settled)->server);
 }
 
 /** Waits until each serving loop has come upon what was handed to it before now. */
@@ -304,6 +321,7 @@ void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
         return;
     server->done = done;
     server->done_user = user;
+    weir__entity_log(&server->entity, WEIR_INSPECT_INFO, 0, "stopping");
     weir_list_each (node, next, &server->parts) {
         weir_server_part *part = WEIR_CONTAINER_OF(node, weir_server_part, node);
         if (part->on_stop)

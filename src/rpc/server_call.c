@@ -137,10 +137,7 @@ static void on_close(weir_call *call, const weir_status *status)
         route->handler->closed(call, status, route->methods, route->user);
     if (call->chain)
         weir__intercept_closed(call, status);
-    weir__counters *counters = call->link->counters;
-    if (status->code != WEIR_STATUS_OK)
-        weir__count(&counters->failed);
-    weir__count(&counters->ended);
+    weir__count_ended(call->link->counters, status->code);
     weir__children_cancel(call);
     weir__call_unregister(call);
 }
@@ -242,7 +239,7 @@ void weir__server_request(weir__link *link, weir_grpc_call *wire)
         return;
     }
     weir_grpc_call_set_owner(wire, &sc->call);
-    weir__count(&((weir__counters *)link->counters)->started);
+    weir__count_started(link->counters, weir_loop_now(sc->call.loop));
     if (!weir__client_streams(route->method))
         weir_grpc_expect_one(wire);
     if (weir__intercept_open(&sc->call))

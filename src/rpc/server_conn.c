@@ -100,7 +100,7 @@ static weir__counters *counters_of(weir_server *server, const weir_loop *loop)
     unsigned i = 0;
     while (i + 1 < server->loops && weir_tcp_server_loop(server->tcp, i) != loop)
         i++;
-    return &server->counters[i];
+    return &server->counters[i].calls;
 }
 
 static void start_timers(weir__link *link)
@@ -127,6 +127,7 @@ static void conn_up(weir_conn *conn, void *user)
     atomic_fetch_add(&server->connections, 1);
     atomic_fetch_add(&server->holds, 1);
     link->counters = counters_of(server, weir_conn_loop(conn));
+    weir__socket_add(link);
     start_timers(link);
     if (atomic_load(&server->stopping))
         weir__server_drain_link(link, WEIR__SHUTTING_DOWN);

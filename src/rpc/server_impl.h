@@ -12,6 +12,7 @@
 
 #include "blocking.h"
 #include "call_impl.h"
+#include "counters.h"
 #include "intercept.h"
 
 /** A service that was added. */
@@ -42,17 +43,12 @@ typedef struct weir__routes {
 } weir__routes;
 
 /** Of one loop, which is the only one to write them. */
-typedef struct weir__counters {
-    atomic_ullong started, ended, failed;
+typedef struct weir__loop_counters {
+    weir__counters calls;
+    unsigned loop; /* its number */
     weir_server *server;
     weir_task settled; /* at a stop: connections that were handed over before it are up */
-} WEIR_ALIGNED(WEIR_CACHE_LINE) weir__counters;
-
-static inline void weir__count(atomic_ullong *counter)
-{
-    unsigned long long value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + 1, memory_order_release);
-}
+} WEIR_ALIGNED(WEIR_CACHE_LINE) weir__loop_counters;
 
 #define WEIR__SHUTTING_DOWN "the server is shutting down"
 
@@ -71,9 +67,10 @@ struct weir_server {
 
     weir__keepalive_opts keepalive;
 
-    atomic_ullong connections; /* any thread */
-    atomic_ullong holds;       /* connections, and at a stop loops that may still get some */
-    weir__counters *counters;  /* one for each of the serving loops */
+    atomic_ullong connections;     /* any thread */
+    atomic_ullong holds;           /* connections, and at a stop loops that may still get some */
+    weir__loop_counters *counters; /* one for each of the serving loops */
+    weir__entity entity, listener;
     unsigned loops;
 
     /* The stop: the accepting loop, but for `idle`. */

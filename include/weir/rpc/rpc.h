@@ -5,6 +5,7 @@
 #include <weir/rpc/blocking.h>
 #include <weir/rpc/call.h>
 #include <weir/rpc/channel.h>
+#include <weir/rpc/inspect.h>
 #include <weir/rpc/interceptor.h>
 #include <weir/rpc/method.h>
 #include <weir/rpc/queue.h>

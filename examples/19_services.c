@@ -1,6 +1,6 @@
-/* A gRPC server with the standard services: health, for load balancers, and reflection, for tools
- * such as grpcurl. Who greets it as "flu" makes it ill, "doctor" makes it well again. 19-services
- * [ADDR:PORT] */
+/* A gRPC server with the standard services: health, for load balancers, reflection, for tools such
+ * as grpcurl, and channelz, for tools such as grpcdebug. Who greets it as "flu" makes it ill,
+ * "doctor" makes it well again. 19-services [ADDR:PORT] */
 #include <weir/weir.h>
 
 #include "greeter.weir.h"
@@ -32,6 +32,7 @@ int main(int argc, char **argv)
     weir_server *server = weir_server_new(NULL);
     if (!server || greeter_greeter_serve(server, &methods, &health) ||
         weir_health_serve(server, &health) || weir_reflection_serve(server) ||
+        weir_channelz_serve(server) ||
         weir_health_set(health, "greeter.Greeter", WEIR_HEALTH_SERVING))
         return 1;
     return weir_server_run(server, argc > 1 ? argv[1] : "127.0.0.1:50052");

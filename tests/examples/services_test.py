@@ -134,7 +134,7 @@ class Reflection:
         with Server("19-services") as server:
             answer, = self.ask(server, {"list_services": ""})
         self.assertEqual({service.name for service in answer.list_services_response.service},
-                         {"greeter.Greeter", "grpc.health.v1.Health",
+                         {"greeter.Greeter", "grpc.channelz.v1.Channelz", "grpc.health.v1.Health",
                           "grpc.reflection.v1.ServerReflection",
                           "grpc.reflection.v1alpha.ServerReflection"})
 

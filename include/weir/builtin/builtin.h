@@ -5,6 +5,7 @@
 #include <weir/builtin/access_log.h>
 #include <weir/builtin/authorize.h>
 #include <weir/builtin/bearer.h>
+#include <weir/builtin/channelz.h>
 #include <weir/builtin/health.h>
 #include <weir/builtin/rate_limit.h>
 #include <weir/builtin/reflection.h>

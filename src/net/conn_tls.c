@@ -76,7 +76,7 @@ void weir__conn_tls_free(weir_conn *conn)
     weir__conn_tls *tls = conn->tls;
     weir__tls_engine_free(tls->engine);
     weir_buf_clear(&tls->sealed);
-    free(tls->info);
+    weir_tls_info_unref(tls->info);
     free(tls->why);
     weir_pool_put(weir_loop_pool(conn->watcher.loop), tls, sizeof *tls);
 }

@@ -224,16 +224,23 @@ static weir_err outcome(weir__tls_engine *engine, int result, weir_why *why)
     }
 }
 
+/** OpenSSL says nothing to a client of plaintext, which would wonder about a mere end. */
+static void refuse_plaintext(weir__tls_engine *engine)
+{
+    static const unsigned char alert[] = {21, 3, 1, 0, 2, 2, SSL_AD_PROTOCOL_VERSION};
+    (void)engine->io.write(engine->user, alert, sizeof alert);
+}
+
 weir_err weir__tls_handshake(weir__tls_engine *engine, weir_why *why)
 {
     ERR_clear_error();
     engine->why = why;
     int result = SSL_do_handshake(engine->ssl);
     engine->why = NULL;
-    if (result != 1)
-        return outcome(engine, result, why);
-    weir_err err = check_alpn(engine, why);
+    weir_err err = result == 1 ? check_alpn(engine, why) : outcome(engine, result, why);
     engine->done = !err;
+    if (err == WEIR_ETLS && engine->tls->server && !weir__tls_spoken(engine))
+        refuse_plaintext(engine);
     return err;
 }
 

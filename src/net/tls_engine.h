@@ -57,7 +57,7 @@ WEIR_MUST_CHECK weir_err weir__tls_write(weir__tls_engine *engine, const void *b
 /** Writes close_notify, once; nothing can be sealed after it. */
 void weir__tls_end(weir__tls_engine *engine);
 
-/** Made anew for the caller, in one piece; free() ends it. NULL: out of memory. */
+/** Made anew: one reference, the caller's. NULL: out of memory. */
 weir_tls_info *weir__tls_info_new(const weir__tls_engine *engine);
 
 #endif

@@ -15,7 +15,8 @@ typedef struct texts {
 
 static void put(texts *t, const char *text, size_t len)
 {
-    fwrite(text, 1, len, t->out);
+    if (len > 0)
+        fwrite(text, 1, len, t->out);
     fputc('\0', t->out);
 }
 
@@ -99,15 +100,22 @@ static const char *next(const char **at)
     return text;
 }
 
-/** The struct, then pointers to the names, then the texts. */
+/** What is counted: behind it pointers to the names, then the texts. */
+typedef struct counted_info {
+    atomic_uint refs;
+    weir_tls_info info;
+} counted_info;
+
 static weir_tls_info *lay_out(const texts *t)
 {
     size_t array = t->names * sizeof(const char *);
-    weir_tls_info *info = malloc(sizeof *info + array + t->size);
-    if (!info)
+    counted_info *counted = malloc(sizeof *counted + array + t->size);
+    if (!counted)
         return NULL;
-    const char **names = (const char **)(info + 1);
-    char *bytes = (char *)(info + 1) + array;
+    atomic_init(&counted->refs, 1);
+    weir_tls_info *info = &counted->info;
+    const char **names = (const char **)(counted + 1);
+    char *bytes = (char *)(counted + 1) + array;
     memcpy(bytes, t->bytes, t->size);
     const char *at = bytes;
     *info = (weir_tls_info){.names = names, .name_count = t->names};
@@ -139,4 +147,22 @@ weir_tls_info *weir__tls_info_new(const weir__tls_engine *engine)
     }
     ERR_clear_error();
     return info;
+}
+
+static counted_info *counted(const weir_tls_info *info)
+{
+    return WEIR_CONTAINER_OF((weir_tls_info *)(uintptr_t)info, counted_info, info);
+}
+
+const weir_tls_info *weir_tls_info_ref(const weir_tls_info *info)
+{
+    if (info)
+        atomic_fetch_add_explicit(&counted(info)->refs, 1, memory_order_relaxed);
+    return info;
+}
+
+void weir_tls_info_unref(const weir_tls_info *info)
+{
+    if (info && atomic_fetch_sub_explicit(&counted(info)->refs, 1, memory_order_acq_rel) == 1)
+        free(counted(info));
 }

@@ -102,6 +102,8 @@ SSL_SESSION *weir__tls_sessions_get(weir__tls_sessions *sessions, const char *na
 
 /** What OpenSSL's error queue says last about files; empties it. */
 const char *weir__tls_queue_text(char *out, size_t size);
+/** Whether the peer began with a record of TLS, whose types are 20 to 24, or with nothing yet. */
+bool weir__tls_spoken(const weir__tls_engine *engine);
 /** What went wrong on a connection; empties the queue. @return WEIR_ETLS, WEIR_ECERT, ... */
 weir_err weir__tls_explain(const weir__tls_engine *engine, weir_why *why);
 

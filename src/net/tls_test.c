@@ -190,7 +190,7 @@ static void shake_version(weir_tls_version version, const char *name)
     assert_string_equal(info->names[0], "DNS:localhost");
     assert_string_equal(info->names[2], "IP:127.0.0.1");
     assert_string_equal(info->names[3], "IP:::1");
-    free(info);
+    weir_tls_info_unref(info);
     weir_tls_unref(server);
     weir_tls_unref(client);
 }
@@ -324,7 +324,7 @@ TEST(tls, names_and_addresses_are_checked)
     static const char *const good[] = {"localhost", "foo.test.google.fr", "127.0.0.1", "::1"};
     weir_tls *server = new_server(NULL), *client = new_client(NULL);
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        free(connect_once(server, client, good[i], false));
+        weir_tls_info_unref(connect_once(server, client, good[i], false));
     weir__tls_engine *engine;
     assert_err(weir__tls_engine_new(&engine, client, NULL, NULL, &io, NULL), WEIR_EINVAL);
     assert_err(weir__tls_engine_new(&engine, client, "", NULL, &io, NULL), WEIR_EINVAL);
@@ -350,7 +350,7 @@ TEST(tls, an_insecure_client_takes_anything_and_says_so)
     weir_tls_info *info = connect_once(server, client, NULL, false);
     assert_string_equal(info->subject, "CN=expired,O=weir");
     assert_false(info->verified);
-    free(info);
+    weir_tls_info_unref(info);
     weir_tls_unref(server);
     weir_tls_unref(client);
 }
@@ -374,7 +374,7 @@ TEST(tls, a_server_sees_who_its_client_is)
         assert_int_equal(info->name_count, 3);
         assert_string_equal(info->names[0], "URI:spiffe://example/alice");
         assert_string_equal(info->names[1], "email:alice@example.com");
-        free(info);
+        weir_tls_info_unref(info);
     }
     weir_tls_unref(server);
     weir_tls_unref(client);
@@ -410,7 +410,7 @@ TEST(tls, a_client_of_strangers_is_refused_also_where_none_is_needed)
     weir_tls_info *info = connect_once(server, client, "localhost", true);
     assert_false(info->verified);
     assert_string_equal(info->subject, "");
-    free(info);
+    weir_tls_info_unref(info);
     weir_tls_unref(server);
     weir_tls_unref(client);
 }
@@ -438,12 +438,12 @@ TEST(tls, a_protocol_is_chosen_by_the_servers_preference)
     weir_tls *server = new_server(&server_opts), *client = new_client(&client_opts);
     weir_tls_info *info = connect_once(server, client, "localhost", true);
     assert_string_equal(info->alpn, "h2");
-    free(info);
+    weir_tls_info_unref(info);
     weir_tls_unref(client);
     client = new_client(NULL);
     info = connect_once(server, client, "localhost", true);
     assert_string_equal(info->alpn, "");
-    free(info);
+    weir_tls_info_unref(info);
     weir_tls_unref(server);
     weir_tls_unref(client);
 }
@@ -522,7 +522,7 @@ TEST(tls, the_certificate_is_chosen_by_the_name_that_is_asked_for)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         weir_tls_info *info = connect_once(server, client, rows[i][0], false);
         assert_string_equal(info->subject, rows[i][1]);
-        free(info);
+        weir_tls_info_unref(info);
     }
     weir_tls_unref(server);
     weir_tls_unref(client);
@@ -535,7 +535,7 @@ static bool resumes(weir_tls *server, weir_tls *client, const char *name)
     weir_tls_info *info = connect_once(server, client, name, false);
     bool resumed = info->resumed;
     assert_string_equal(info->subject, "CN=server,O=weir");
-    free(info);
+    weir_tls_info_unref(info);
     return resumed;
 }
 
@@ -668,7 +668,7 @@ static void assert_served(weir_tls *server, weir_tls *client, const char *subjec
 {
     weir_tls_info *info = connect_once(server, client, "localhost", false);
     assert_string_equal(info->subject, subject);
-    free(info);
+    weir_tls_info_unref(info);
 }
 
 TEST(tls, a_reload_is_for_new_handshakes_and_bad_files_change_nothing)
@@ -704,7 +704,7 @@ TEST(tls, secrets_go_to_the_key_log_file)
     assert_true(fd >= 0);
     assert_int_equal(setenv("SSLKEYLOGFILE", path, 1), 0);
     weir_tls *server = new_server(NULL), *client = new_client(NULL);
-    free(connect_once(server, client, "localhost", false));
+    weir_tls_info_unref(connect_once(server, client, "localhost", false));
     assert_true(read(fd, text, sizeof text - 1) > 0);
     assert_non_null(strstr(text, "CLIENT_TRAFFIC_SECRET_0 "));
     assert_non_null(strstr(text, "\nSERVER_HANDSHAKE_TRAFFIC_SECRET "));

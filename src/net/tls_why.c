@@ -168,8 +168,7 @@ static weir_err explain_alert(int number, weir_why *why)
 
 /* The rest */
 
-/** The types of TLS's records are 20 to 24. */
-static bool speaks_tls(const weir__tls_engine *engine)
+bool weir__tls_spoken(const weir__tls_engine *engine)
 {
     return engine->first_len == 0 || (engine->first[0] >= 20 && engine->first[0] <= 24);
 }
@@ -240,7 +239,7 @@ weir_err weir__tls_explain(const weir__tls_engine *engine, weir_why *why)
         return weir_why_set(why, WEIR_ENOMEM, "%s", weir_err_text(WEIR_ENOMEM));
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return WEIR_ECERT; /* weir__tls_judge() has said why */
-    if (!speaks_tls(engine))
+    if (!weir__tls_spoken(engine))
         return explain_plaintext(engine, why);
     if (engine->cut && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
         return explain_cut(engine, why);

@@ -84,7 +84,7 @@ WEIR_API weir_tls *weir_tls_ref(weir_tls *tls);
 /** NULL is fine. */
 WEIR_API void weir_tls_unref(weir_tls *tls);
 
-/** What a handshake has found: weir_conn_tls(). Texts are never NULL. */
+/** What a handshake has found: weir_conn_tls(). Texts are never NULL. Counted; immutable. */
 typedef struct weir_tls_info {
     const char *version; /**< "TLSv1.3" */
     const char *cipher;  /**< "TLS_AES_128_GCM_SHA256" */
@@ -97,6 +97,10 @@ typedef struct weir_tls_info {
                                    "URI:spiffe://example/a", "email:a@b.example" */
     size_t name_count;
 } weir_tls_info;
+
+/** NULL is fine, here and below. */
+WEIR_API const weir_tls_info *weir_tls_info_ref(const weir_tls_info *info);
+WEIR_API void weir_tls_info_unref(const weir_tls_info *info);
 
 WEIR_END_DECLS
 

@@ -118,7 +118,7 @@ static int serve(const struct program *program, const char *listen, const weir_s
 
 int main(int argc, char **argv)
 {
-    const char *listen = "127.0.0.1:0", *poller = "epoll";
+    const char *listen = "127.0.0.1:0", *poller = "epoll", *cert_file = NULL, *key_file = NULL;
     int64_t threads = 1, reuse_port = 0;
     const struct option_row rows[] = {
         {"listen", "ADDR:PORT", "where to listen (default 127.0.0.1:0: any free port)", OPTION_TEXT,
@@ -127,6 +127,9 @@ int main(int argc, char **argv)
          1000},
         {"poller", "NAME", "epoll (default) or poll", OPTION_TEXT, &poller, 0, 0},
         {"reuse-port", "1", "share the port with other servers", OPTION_NUMBER, &reuse_port, 0, 1},
+        {"tls_cert_file", "FILE", "TLS, with this certificate (PEM)", OPTION_TEXT, &cert_file, 0,
+         0},
+        {"tls_key_file", "FILE", "and its key (PEM)", OPTION_TEXT, &key_file, 0, 0},
     };
     const struct program program = {.name = "weir-bench-server",
                                     .summary = "Serves echo.Echo, for benchmarks.",
@@ -140,9 +143,16 @@ int main(int argc, char **argv)
     bool poll = strcmp(poller, "poll") == 0;
     if (!poll && strcmp(poller, "epoll") != 0)
         usage_error(&program, "--poller knows epoll and poll, not \"%s\"", poller);
-    weir_server_opts opts = {.loops = (unsigned)threads,
+    weir_tls *tls = NULL;
+    weir_tls_opts tls_opts = {.cert_file = cert_file, .key_file = key_file};
+    if ((cert_file || key_file) && weir_tls_server_new(&tls, &tls_opts, &why))
+        return failure(&program, "%s", why.text);
+    weir_server_opts opts = {.tls = tls,
+                             .loops = (unsigned)threads,
                              .single_loop = threads == 1,
                              .reuse_port = reuse_port != 0,
                              .poller = poll ? WEIR_POLLER_POLL : WEIR_POLLER_EPOLL};
-    return serve(&program, listen, &opts);
+    int status = serve(&program, listen, &opts);
+    weir_tls_unref(tls);
+    return status;
 }

@@ -77,6 +77,27 @@ static weir_err receive_failed(weir_h2 *h2, int rv)
     }
 }
 
+/** The first byte of HTTP/2 is 'P' or belongs to a short frame's length; TLS begins with a record
+ * of type 22, or at once with an alert. */
+static bool begins_with_tls(weir_h2 *h2, const uint8_t *bytes, size_t len)
+{
+    enum {
+        ALERT = 21,
+        HANDSHAKE = 22
+    };
+    if (WEIR_LIKELY(h2->heard) || len == 0)
+        return false;
+    h2->heard = true;
+    return bytes[0] == ALERT || bytes[0] == HANDSHAKE;
+}
+
+static void tell_of_tls(weir_h2 *h2)
+{
+    weir__h2_explain(h2, "the peer speaks TLS, this %s is plaintext",
+                     h2->role == WEIR_H2_SERVER ? "port" : "channel");
+    (void)end_with(h2, NGHTTP2_PROTOCOL_ERROR);
+}
+
 /** Whether the library has decided to end the connection. It has no function that says so; but a
  * GOAWAY with an impossible stream id is an error before that and of no effect after it. */
 static bool library_gave_up(const weir_h2 *h2)
@@ -236,6 +257,10 @@ weir_err weir_h2_feed(weir_h2 *h2, weir_time now, const void *bytes, size_t len)
     if (h2->err != WEIR_OK)
         return h2->err;
     weir__h2_flood flood;
+    if (begins_with_tls(h2, bytes, len)) {
+        tell_of_tls(h2);
+        return h2->err == WEIR_ENOMEM ? WEIR_ENOMEM : say_farewell(h2);
+    }
     weir__h2_limits_advance(&h2->limits, now);
     size_t taken = weir__h2_scan_feed(&h2->scan, &h2->limits, bytes, len, &flood);
     h2->feeding = true;

@@ -42,6 +42,7 @@ struct weir_h2 {
     struct block block;
     weir_err err;      /* once set the connection is broken */
     bool ending;       /* a GOAWAY of the library's is on its way: its text is the reason */
+    bool heard;        /* the peer has sent something */
     bool feeding;      /* inside weir_h2_feed() */
     bool sent;         /* HEADERS or DATA, since the owner asked */
     uint8_t last_type; /* of the last complete frame received */

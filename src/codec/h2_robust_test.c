@@ -20,6 +20,24 @@ TEST(h2_robust, a_client_of_http_1_is_told_apart)
     finish();
 }
 
+TEST(h2_robust, a_peer_of_tls_is_told_apart)
+{
+    server = end_new(WEIR_H2_SERVER, NULL);
+    bytes_add(&wire, "\x16\x03\x01\x02\0\x01", 6);
+    assert_err(end_take(server, &wire), WEIR_EPROTO);
+    assert_string_equal(weir_h2_error(server->h2), "the peer speaks TLS, this port is plaintext");
+    assert_ends_with(server, WEIR_H2_PROTOCOL_ERROR);
+    end_free(server);
+    server = end_new(WEIR_H2_CLIENT, NULL);
+    bytes_free(&wire);
+    wire = (struct bytes){0};
+    bytes_add(&wire, "\x15\x03\x03\0\x02\x02\x28", 7);
+    assert_err(end_take(server, &wire), WEIR_EPROTO);
+    assert_string_equal(weir_h2_error(server->h2),
+                        "the peer speaks TLS, this channel is plaintext");
+    finish();
+}
+
 TEST(h2_robust, a_preface_that_goes_wrong_late_is_no_preface)
 {
     server = end_new(WEIR_H2_SERVER, NULL);

@@ -1,4 +1,5 @@
 #include "conn_impl.h"
+#include "conn_tls.h"
 #include "loop_impl.h"
 
 #include <netinet/in.h>
@@ -15,7 +16,7 @@ enum {
 };
 
 /* With its slot an idle connection stays under half a kilobyte. */
-_Static_assert(sizeof(weir_conn) <= 384, "idle connections cost memory");
+_Static_assert(sizeof(weir_conn) <= 392, "idle connections cost memory");
 
 /* Opening and ending */
 
@@ -65,6 +66,12 @@ static void check_close(weir_timer *timer, void *user)
         weir_loop_after(loop, timer, left_us, check_close, conn);
 }
 
+void weir__conn_start_idle(weir_conn *conn)
+{
+    if (conn->idle_us > 0)
+        weir_loop_after(conn->watcher.loop, &conn->idle, conn->idle_us, check_idle, conn);
+}
+
 void weir__conn_start_linger(weir_conn *conn)
 {
     conn->lingering = true;
@@ -77,8 +84,24 @@ static void destroy(weir_conn *conn)
     weir_pool *pool = weir_loop_pool(conn->watcher.loop);
     weir_buf_clear(&conn->in);
     weir_buf_clear(&conn->out);
+    if (conn->tls)
+        weir__conn_tls_free(conn);
     close(conn->watcher.fd);
     weir_pool_put(pool, conn, sizeof *conn);
+}
+
+/** Of a connection that has never been up only a client is told. */
+static void say_down(weir_conn *conn)
+{
+    weir__conn_group *group = conn->group;
+    if (conn->tls && !conn->tls->up) {
+        if (group && group->on_failed)
+            group->on_failed(group, conn->why, weir_conn_why(conn));
+        if (conn->tls->server || (group && group->on_failed))
+            return;
+    }
+    if (conn->ops->on_down)
+        conn->ops->on_down(conn, conn->why, conn->user);
 }
 
 static void finish(weir_conn *conn)
@@ -87,8 +110,7 @@ static void finish(weir_conn *conn)
     weir_addr peer = {.len = 0};
     if (group) /* of a unix socket it is a system call */
         peer = weir_conn_peer(conn);
-    if (conn->ops->on_down)
-        conn->ops->on_down(conn, conn->why, conn->user);
+    say_down(conn);
     weir_list_remove(&conn->node);
     weir_loop_undefer(conn->watcher.loop, &conn->turn);
     destroy(conn);
@@ -217,7 +239,9 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
     conn->ops = ops;
     conn->user = user;
     apply_opts(conn, opts);
-    weir_err err = enter_loop(conn);
+    weir_err err = opts->tls ? weir__conn_tls_new(conn, opts) : WEIR_OK;
+    if (!err)
+        err = enter_loop(conn);
     if (err) {
         destroy(conn);
         return err;
@@ -227,9 +251,12 @@ weir_err weir__conn_open_take(weir_conn **out, weir_loop *loop, int fd, const we
     loop->end_conns = end_all;
     weir_list_append(group ? &group->conns : &loop->conns, &conn->node);
     conn->active = weir_time_now();
-    if (conn->idle_us > 0)
-        weir_loop_after(loop, &conn->idle, conn->idle_us, check_idle, conn);
     *out = conn;
+    if (conn->tls) {
+        weir__conn_tls_start(conn, opts->tls_handshake_us);
+        return WEIR_OK;
+    }
+    weir__conn_start_idle(conn);
     if (ops->on_up)
         ops->on_up(conn, user);
     return WEIR_OK;
@@ -267,6 +294,8 @@ weir_conn_state weir_conn_get_state(const weir_conn *conn)
 {
     if (conn->ended)
         return WEIR_CONN_DISCONNECTED;
+    if (conn->handshaking)
+        return WEIR_CONN_CONNECTING;
     return conn->close_asked || conn->shutdown_asked || conn->read_ended ? WEIR_CONN_DISCONNECTING
                                                                          : WEIR_CONN_CONNECTED;
 }
@@ -299,7 +328,7 @@ void *weir_conn_data(const weir_conn *conn)
 
 size_t weir_conn_unsent(const weir_conn *conn)
 {
-    return weir_buf_len(&conn->out);
+    return weir__conn_unsent(conn);
 }
 
 /* Sending and closing: each notes what is wanted for the end of the turn */
@@ -404,6 +433,10 @@ void weir_conn_close(weir_conn *conn)
     weir__loop_assert(conn->watcher.loop);
     if (conn->ended || conn->close_asked)
         return;
+    if (conn->handshaking) { /* what waits cannot leave */
+        weir__conn_end(conn, WEIR_OK);
+        return;
+    }
     conn->close_asked = true;
     conn->paused = false;
     weir__conn_touch(conn);

@@ -2,10 +2,10 @@
  * @file
  * The inside of a connection, for the layer's other files.
  *
- * conn.c opens and ends it and holds what the owner calls, conn_io.c moves the bytes, conn_post.c
- * is for other threads. Everything that a turn asks for happens in one piece of end-of-turn work,
- * weir__conn_turn(), and so does the end: until then the memory is valid, so that a connection may
- * be closed in any callback.
+ * conn.c opens and ends it and holds what the owner calls, conn_io.c moves the bytes, conn_tls.c
+ * seals them, conn_post.c is for other threads. Everything that a turn asks for happens in one
+ * piece of end-of-turn work, weir__conn_turn(), and so does the end: until then the memory is
+ * valid, so that a connection may be closed in any callback.
  */
 #ifndef WEIR_NET_CONN_IMPL_H
 #define WEIR_NET_CONN_IMPL_H
@@ -14,13 +14,32 @@
 #include <weir/net/conn.h>
 #include <weir/net/watcher.h>
 
+#include "tls_engine.h"
+
 /** Connections that somebody wants to reach all together; one loop's. */
 typedef struct weir__conn_group weir__conn_group;
 struct weir__conn_group {
     weir_list conns;
+    /* The TLS handshake has failed: instead of on_down. NULL: a client's on_down comes, a server's
+     * does not. */
+    void (*on_failed)(weir__conn_group *group, weir_err err, const char *why);
     /* After a connection's on_down, when its memory is gone. */
     void (*on_left)(weir__conn_group *group, const weir_addr *peer);
 };
+
+/** What a connection with TLS has beside. */
+typedef struct weir__conn_tls {
+    weir__tls_engine *engine;
+    weir_buf sealed;     /* output for the kernel */
+    size_t budget;       /* bytes that may still be read of the socket now */
+    weir_err socket_err; /* of reading */
+    weir_tls_info *info; /* NULL: nobody has asked */
+    weir_why *why;       /* of the end; NULL: none, or no memory */
+    bool server;
+    bool up;      /* the handshake is done */
+    bool pending; /* the engine may have input though the socket has none */
+    bool ended;   /* close_notify is written */
+} weir__conn_tls;
 
 struct weir_conn {
     /* What each message touches comes first and lies together. */
@@ -31,7 +50,8 @@ struct weir_conn {
     void *data;
     weir_buf in;
     weir_buf out;
-    weir_time active; /* when a byte last went either way */
+    weir__conn_tls *tls; /* NULL: none */
+    weir_time active;    /* when a byte last went either way */
     uint32_t high_water;
     uint32_t read_max;
     uint32_t charged; /* of `out`, counted in the slot for other threads to see */
@@ -55,6 +75,7 @@ struct weir_conn {
     bool readable;       /* edge-triggered: not read to the end yet */
     bool hangup;         /* edge-triggered: that end is the stream's */
     bool throttle;       /* see weir_conn_opts */
+    bool handshaking;    /* of TLS: on_up is still to come */
     bool lingering;      /* our direction is closed, and what the peer still sends is thrown away */
 
     weir_codec_state found; /* how far `in` was looked at */
@@ -85,8 +106,8 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user);
 /** Whether its owner lets it read. */
 static inline bool weir__conn_reads(const weir_conn *conn)
 {
-    return !conn->paused && !conn->read_ended &&
-           !(conn->throttle && conn->over_high && !conn->close_asked);
+    return conn->handshaking || (!conn->paused && !conn->read_ended &&
+                                 !(conn->throttle && conn->over_high && !conn->close_asked));
 }
 
 /** The poller is told what the connection waits for now. */
@@ -100,6 +121,14 @@ static inline void weir__conn_watch(weir_conn *conn)
 }
 /** Reads on where an edge-triggered poller says nothing again. */
 void weir__conn_read_on(weir_conn *conn);
+/** Bytes that the kernel has not taken. */
+static inline size_t weir__conn_unsent(const weir_conn *conn)
+{
+    size_t len = weir_buf_len(&conn->out);
+    return WEIR_LIKELY(!conn->tls) ? len : len + weir_buf_len(&conn->tls->sealed);
+}
+/** The clock of opts.idle_us begins, if it was set. */
+void weir__conn_start_idle(weir_conn *conn);
 /** Ends it when the peer has not, `linger_us` from now. */
 void weir__conn_start_linger(weir_conn *conn);
 
@@ -113,7 +142,7 @@ bool weir__conn_publish_unsent(weir_conn *conn);
 /** The same where nothing has changed as a rule. */
 static inline bool weir__conn_publish_changes(weir_conn *conn)
 {
-    return (weir_buf_len(&conn->out) != conn->charged || conn->posted) &&
+    return (weir__conn_unsent(conn) != conn->charged || conn->posted) &&
            weir__conn_publish_unsent(conn);
 }
 

@@ -1,5 +1,6 @@
 /* Bytes between a connection's buffers and the kernel. */
 #include "conn_impl.h"
+#include "conn_tls.h"
 #include "loop_impl.h"
 
 #include <errno.h>
@@ -118,8 +119,30 @@ static ssize_t read_in(weir_conn *conn)
     return n;
 }
 
+/** The end may stand behind bytes whose owner has paused; a failure does not wait. */
+static void read_sealed(weir_conn *conn)
+{
+    size_t before = weir_buf_len(&conn->in);
+    weir_err err = weir__conn_tls_read(conn);
+    if (weir_buf_len(&conn->in) > before) {
+        deliver(conn);
+        weir_buf_shrink(&conn->in);
+    }
+    if (conn->ended)
+        return;
+    if (err == WEIR_ECLOSED && weir__conn_reads(conn))
+        peer_ended(conn);
+    else if (err != WEIR_EAGAIN && err != WEIR_ECLOSED)
+        weir__conn_tls_fail(conn, err);
+    weir__conn_read_on(conn);
+}
+
 static void read_some(weir_conn *conn)
 {
+    if (conn->tls && !conn->close_asked) { /* after that nobody wants to know what it is */
+        read_sealed(conn);
+        return;
+    }
     ssize_t n = read_in(conn);
     if (n > 0) {
         if (!conn->close_asked)
@@ -139,8 +162,20 @@ static void read_some(weir_conn *conn)
 
 void weir__conn_read_on(weir_conn *conn)
 {
-    if (conn->watcher.edge && conn->readable && !conn->ended && weir__conn_reads(conn))
+    bool more = conn->watcher.edge && conn->readable;
+    if (WEIR_UNLIKELY(conn->tls) && conn->tls->pending) {
+        weir__conn_watch(conn);
+        more = true;
+    }
+    if (more && !conn->ended && weir__conn_reads(conn))
         weir__watcher_again(&conn->watcher);
+}
+
+static bool has_input(const weir_conn *conn)
+{
+    if (WEIR_LIKELY(!conn->tls))
+        return conn->readable;
+    return !conn->ended && !conn->handshaking && (conn->readable || conn->tls->pending);
 }
 
 /** What the connection's own bytes have caused leaves at once, while its socket is in the cache. If
@@ -156,7 +191,9 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
     }
     conn->hangup |= (events & WEIR__HANGUP) != 0;
     conn->readable |= (events & (WEIR_READABLE | WEIR__HANGUP)) != 0;
-    if (conn->readable && weir__conn_reads(conn))
+    if (WEIR_UNLIKELY(conn->handshaking))
+        weir__conn_tls_handshake(conn);
+    if (has_input(conn) && weir__conn_reads(conn))
         read_some(conn);
     if (alone && weir_list_linked(&conn->turn.node))
         weir__conn_turn_now(conn);
@@ -164,33 +201,33 @@ void weir__conn_ready(weir_watcher *watcher, unsigned events, void *user)
 
 /* Out */
 
-static ssize_t send_pieces(weir_conn *conn, size_t *offered)
+static ssize_t send_pieces(int fd, const weir_buf *out, size_t *offered)
 {
     struct iovec iov[IOV_PER_CALL];
-    int count = weir_buf_iov(&conn->out, iov, IOV_PER_CALL);
+    int count = weir_buf_iov(out, iov, IOV_PER_CALL);
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     *offered = 0;
     for (int i = 0; i < count; i++)
         *offered += iov[i].iov_len;
-    return sendmsg(conn->watcher.fd, &msg, MSG_NOSIGNAL);
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 /** One system call. @param offered  bytes that the kernel could have taken */
-static ssize_t send_once(weir_conn *conn, size_t *offered)
+static ssize_t send_once(int fd, const weir_buf *out, size_t *offered)
 {
-    weir_str front = weir_buf_front(&conn->out);
-    if (front.len < weir_buf_len(&conn->out))
-        return send_pieces(conn, offered);
+    weir_str front = weir_buf_front(out);
+    if (front.len < weir_buf_len(out))
+        return send_pieces(fd, out, offered);
     *offered = front.len;
-    return send(conn->watcher.fd, front.ptr, front.len, MSG_NOSIGNAL);
+    return send(fd, front.ptr, front.len, MSG_NOSIGNAL);
 }
 
 /** One system call, but for output of more pieces than one takes. @return false: not all is gone */
-static bool write_out(weir_conn *conn)
+static bool write_bytes(weir_conn *conn, weir_buf *out)
 {
-    while (weir_buf_len(&conn->out) > 0) {
+    while (weir_buf_len(out) > 0) {
         size_t offered;
-        ssize_t n = send_once(conn, &offered);
+        ssize_t n = send_once(conn->watcher.fd, out, &offered);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN) {
@@ -198,9 +235,9 @@ static bool write_out(weir_conn *conn)
             return false;
         }
         if (n > 0) {
-            conn->written = true;
+            conn->written |= !conn->tls;
             weir__conn_touch(conn);
-            weir_buf_retrieve(&conn->out, (size_t)n);
+            weir_buf_retrieve(out, (size_t)n);
         }
         if (n < 0 || (size_t)n < offered) {
             conn->blocked = true;
@@ -210,10 +247,28 @@ static bool write_out(weir_conn *conn)
     return true;
 }
 
+/** The same for what is sealed, as much at a time as a system call may take. */
+static bool write_sealed(weir_conn *conn)
+{
+    weir_buf *sealed = &conn->tls->sealed;
+    do {
+        if (!conn->handshaking && !weir__conn_tls_seal(conn))
+            return false;
+        if (!write_bytes(conn, sealed))
+            return false;
+    } while (!conn->handshaking && weir_buf_len(&conn->out) > 0);
+    return true;
+}
+
+static bool write_out(weir_conn *conn)
+{
+    return WEIR_LIKELY(!conn->tls) ? write_bytes(conn, &conn->out) : write_sealed(conn);
+}
+
 /** Tells the owner, and the other threads, how full the output is. */
 static void report_level(weir_conn *conn)
 {
-    size_t unsent = weir_buf_len(&conn->out);
+    size_t unsent = weir__conn_unsent(conn);
     bool refused = weir__conn_publish_changes(conn);
     if (!conn->over_high && unsent > conn->high_water) {
         conn->over_high = true;
@@ -254,6 +309,9 @@ static void close_gently(weir_conn *conn)
 /** All output is gone. */
 static void after_flush(weir_conn *conn)
 {
+    if (conn->tls && (conn->close_asked || conn->shutdown_asked) &&
+        weir__conn_tls_end_output(conn) && !write_out(conn))
+        return; /* it comes here again */
     if (conn->close_asked) {
         close_gently(conn);
     } else if (conn->shutdown_asked && !conn->write_ended) {
@@ -284,6 +342,13 @@ static bool flush(weir_conn *conn)
 
 void weir__conn_turn(weir_conn *conn)
 {
+    if (conn->handshaking) { /* the owner does not know of it yet */
+        conn->unblocked = false;
+        if (!conn->blocked)
+            (void)write_out(conn);
+        weir__conn_watch(conn);
+        return;
+    }
     if (conn->message_asked && !conn->paused) {
         conn->message_asked = false;
         deliver(conn);
@@ -297,6 +362,6 @@ void weir__conn_turn(weir_conn *conn)
         if (conn->ops->on_written)
             conn->ops->on_written(conn, conn->user);
     }
-    if (flushed && !conn->ended && weir_buf_len(&conn->out) == 0 && !conn->flush_asked)
+    if (flushed && !conn->ended && weir__conn_unsent(conn) == 0 && !conn->flush_asked)
         after_flush(conn);
 }

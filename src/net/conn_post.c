@@ -27,7 +27,7 @@ void weir__conn_expel(weir_conn *conn)
 bool weir__conn_publish_unsent(weir_conn *conn)
 {
     weir_slots *slots = weir_loop_slots(conn->watcher.loop);
-    size_t len = weir_buf_len(&conn->out);
+    size_t len = weir__conn_unsent(conn);
     uint32_t unsent = (uint32_t)(len < POST_MAX ? len : POST_MAX);
     if (unsent < conn->charged) {
         weir_slots_discharge(slots, conn->id.value, conn->charged - unsent);

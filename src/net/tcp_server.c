@@ -11,6 +11,7 @@ void weir__tcp_server_unref(weir_tcp_server *server)
     if (atomic_fetch_sub(&server->refs, 1) > 1)
         return;
     weir__addr_counts_fini(&server->per_address);
+    weir_tls_unref(server->opts.conn.tls);
     free(server);
 }
 
@@ -130,6 +131,7 @@ static weir_tcp_server *make(weir_loop *loop, const weir_addr *addr, const weir_
     server->ops = ops;
     server->user = user;
     server->opts = *opts;
+    weir_tls_ref(opts->conn.tls);
     server->addr = *addr;
     server->serving_count = count;
     weir__addr_counts_init(&server->per_address);

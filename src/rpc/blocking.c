@@ -52,6 +52,7 @@ void weir__blocking_drop(weir_blocking_call *call)
         return;
     weir__inbox_fini(&call->inbox);
     weir_arena_fini(&call->arena);
+    weir_tls_info_unref(call->tls);
     free(call);
 }
 
@@ -75,6 +76,7 @@ static weir_err new_call(weir_blocking_call **out, weir_call *of,
     call->id = of->id;
     call->method = of->method;
     call->peer = weir_call_peer(of);
+    call->tls = weir_tls_info_ref(weir_call_tls(of));
     call->deadline = weir_call_deadline(of);
     if (weir_metadata_append(&call->metadata, &call->arena, weir_call_metadata(of)) ||
         !copy_str(call, &call->authority, weir_call_authority(of)) ||

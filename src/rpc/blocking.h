@@ -53,6 +53,7 @@ struct weir_blocking_call {
     weir_arena arena;
     weir_metadata metadata;
     weir_addr peer;
+    const weir_tls_info *tls;
     weir_str authority, identity;
     weir_time deadline;
     void *request; /* of a client that does not stream */

@@ -118,6 +118,11 @@ weir_addr weir_blocking_peer(const weir_blocking_call *call)
     return call->peer;
 }
 
+const weir_tls_info *weir_blocking_tls(const weir_blocking_call *call)
+{
+    return call->tls;
+}
+
 weir_str weir_blocking_authority(const weir_blocking_call *call)
 {
     return call->authority;

@@ -54,6 +54,11 @@ weir_addr weir_call_peer(const weir_call *call)
     return call->link ? weir_conn_peer(call->link->conn) : nobody;
 }
 
+const weir_tls_info *weir_call_tls(const weir_call *call)
+{
+    return call->link ? weir_conn_tls(call->link->conn) : NULL;
+}
+
 weir_arena *weir_call_arena(weir_call *call)
 {
     return call->arena;

@@ -62,6 +62,7 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
     weir_list_init(&channel->waiting);
     weir_list_init(&channel->held);
     weir_list_init(&channel->running);
+    weir_tls_ref(channel->opts.tls);
     weir__channel_state_init(channel);
     weir__entity_init(&channel->entity, WEIR_INSPECT_CHANNEL);
     weir__entity_init(&channel->sub, WEIR_INSPECT_SUBCHANNEL);
@@ -72,6 +73,22 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
     }
 }
 
+/** The host of "HOST:PORT" and "[HOST]:PORT". NULL: out of memory */
+static char *host_of(const char *authority)
+{
+    if (authority[0] == '[')
+        return strndup(authority + 1, strcspn(authority + 1, "]"));
+    const char *colon = strrchr(authority, ':');
+    return strndup(authority, colon ? (size_t)(colon - authority) : strlen(authority));
+}
+
+static bool set_tls_name(weir_channel *channel)
+{
+    const char *name = channel->opts.tls_name;
+    channel->tls_name = name ? strdup(name) : host_of(channel->authority);
+    return channel->tls_name;
+}
+
 /** The texts that every call carries. @return false: out of memory */
 static bool set_texts(weir_channel *channel)
 {
@@ -79,7 +96,7 @@ static bool set_texts(weir_channel *channel)
     size_t size = (agent ? strlen(agent) + 1 : 0) + sizeof WEIR_AGENT;
     channel->user_agent = malloc(size);
     channel->authority = strdup(authority ? authority : channel->target.authority);
-    if (!channel->user_agent || !channel->authority)
+    if (!channel->user_agent || !channel->authority || !set_tls_name(channel))
         return false;
     snprintf(channel->user_agent, size, "%s%s" WEIR_AGENT, agent ? agent : "", agent ? " " : "");
     return true;
@@ -105,6 +122,8 @@ static void free_channel(weir_channel *channel)
     weir__channel_state_fini(channel);
     free(channel->authority);
     free(channel->user_agent);
+    free(channel->tls_name);
+    weir_tls_unref(channel->opts.tls);
     free(channel);
 }
 

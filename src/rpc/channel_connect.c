@@ -192,10 +192,11 @@ static void on_goaway(weir__link *link, uint32_t code, weir_str debug)
 }
 
 /** Connected, but no HTTP/2 came: as good as not connected. */
-static void on_unusable(weir_channel *channel, weir_err why)
+static void on_unusable(weir_channel *channel, weir_err err, const char *why)
 {
     channel->coming = NULL;
-    if (channel->tries == 1 && why != WEIR_ETIMEDOUT) {
+    bool no_tls = channel->opts.tls && (err == WEIR_ETLS || err == WEIR_ECERT);
+    if (channel->tries == 1 && err != WEIR_ETIMEDOUT && !no_tls) {
         /* A server that was stopping when we came may have a successor already. */
         weir_connector_reset(channel->connector);
         weir__channel_connect(channel);
@@ -203,10 +204,10 @@ static void on_unusable(weir_channel *channel, weir_err why)
     }
     channel->failing = true;
     int64_t retry_us = weir_connector_back_off(channel->connector);
-    weir_why_set(&channel->why, why,
-                 "%s does not speak HTTP/2 or has closed at once: %s (try %u, next in %.1f s)",
-                 channel->target.lookup, why ? weir_err_text(why) : "end of the stream",
-                 channel->tries, (double)retry_us / 1e6);
+    weir_why_set(&channel->why, err, "%s %s: %s (try %u, next in %.1f s)", channel->target.lookup,
+                 no_tls ? "and we could not agree on TLS"
+                        : "does not speak HTTP/2 or has closed at once",
+                 why, channel->tries, (double)retry_us / 1e6);
     weir__channel_set_state(channel, WEIR_CONNECTIVITY_TRANSIENT_FAILURE);
     fail_waiting(channel);
     weir__channel_connect(channel);
@@ -219,7 +220,7 @@ static void on_link_down(weir__link *link, weir_err why)
     weir__entity_log(&channel->sub, why ? WEIR_INSPECT_WARNING : WEIR_INSPECT_INFO, 0,
                      "a connection ended: %s", why ? weir_err_text(why) : "closed in order");
     if (link == channel->coming && !channel->closing)
-        on_unusable(channel, why);
+        on_unusable(channel, why, link->why);
     if (link == channel->link)
         leave_link(channel);
     if (channel->closing)
@@ -243,7 +244,11 @@ static void on_silence(weir_timer *timer, void *user WEIR_UNUSED)
 static weir_err make_link(weir_channel *channel, int fd, weir__link **out)
 {
     weir_conn *conn;
-    weir_err err = weir_conn_open_take(&conn, channel->loop, fd, NULL, &conn_ops, channel, NULL);
+    weir_conn_opts opts = {.tls = channel->opts.tls,
+                           .tls_name = channel->tls_name,
+                           .tls_alpn = "h2",
+                           .tls_handshake_us = channel->opts.connect_us};
+    weir_err err = weir_conn_open_take(&conn, channel->loop, fd, NULL, &conn_ops, channel, &opts);
     if (err)
         return err;
     err = weir__link_new(out, conn, WEIR_H2_CLIENT, &link_ops, channel, &channel->grpc);
@@ -258,7 +263,7 @@ static void on_connected(weir_connector *connector WEIR_UNUSED, int fd, void *us
     weir__link *link;
     weir_err err = make_link(channel, fd, &link);
     if (err) {
-        on_unusable(channel, err);
+        on_unusable(channel, err, weir_err_text(err));
         return;
     }
     char peer[WEIR_ADDR_TEXT_MAX];

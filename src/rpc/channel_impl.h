@@ -34,6 +34,7 @@ struct weir_channel {
     weir__target target; /* constant */
     char *authority;     /* constant */
     char *user_agent;    /* constant */
+    char *tls_name;      /* constant */
     weir_err target_err; /* the target cannot be understood */
     weir_why why;        /* that, or why there is no connection */
     bool failing;        /* the last attempt failed: calls that do not wait end at once */

@@ -63,6 +63,7 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__link *link)
         .path = weir_str_from(cc->call.method->path),
         .authority = weir_str_from(channel->authority),
         .user_agent = weir_str_from(channel->user_agent),
+        .https = channel->opts.tls != NULL,
         .deadline = cc->call.deadline,
         .metadata = &cc->metadata,
         .owner = &cc->call,

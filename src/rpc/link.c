@@ -8,6 +8,7 @@
  * high-water marks see them. */
 enum {
     OUTPUT_BYTES = 64 << 10,
+    REASON_BYTES = 200,
     SAID_BYTES = 200 /* of a GOAWAY's text */
 };
 
@@ -189,11 +190,21 @@ void weir__link_on_flush(weir_conn *conn, weir_buf *out, void *user WEIR_UNUSED)
         weir_conn_schedule(conn);
 }
 
+/** Why it ends: what we, the engine, or the connection have to say. */
+static void find_reason(const weir__link *link, weir_err why, char out[REASON_BYTES])
+{
+    const char *wrong = weir_grpc_error(link->grpc);
+    const char *reason = link->why ? link->why
+                         : *wrong  ? wrong
+                         : why     ? weir_conn_why(link->conn)
+                                   : "closed by the peer";
+    snprintf(out, REASON_BYTES, "%s", reason);
+}
+
 /** For the status of the calls that it takes along. */
-static void explain_end(const weir__link *link, weir_err why, char *out, size_t size)
+static void explain_end(const weir__link *link, const char *reason, char *out, size_t size)
 {
     char peer[WEIR_ADDR_TEXT_MAX];
-    const char *reason = link->why ? link->why : why ? weir_err_text(why) : "closed by the peer";
     snprintf(out, size, "the connection to %s ended: %s%s%.*s",
              weir_conn_peer_text(link->conn, peer), reason,
              link->said.len > 0 ? "; it had said: " : "", WEIR_STR_ARGS(link->said));
@@ -205,8 +216,9 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
     if (!link)
         return;
     weir_loop *loop = weir_conn_loop(conn);
-    char text[WEIR_ADDR_TEXT_MAX + SAID_BYTES + 200];
-    explain_end(link, why, text, sizeof text);
+    char reason[REASON_BYTES], text[WEIR_ADDR_TEXT_MAX + SAID_BYTES + REASON_BYTES];
+    find_reason(link, why, reason);
+    explain_end(link, reason, text, sizeof text);
     weir_conn_set_data(conn, NULL);
     weir__socket_remove(link);
     weir__keepalive_stop(link);
@@ -215,6 +227,7 @@ void weir__link_on_down(weir_conn *conn, weir_err why, void *user WEIR_UNUSED)
     weir_grpc *grpc = link->grpc;
     link->grpc = NULL;
     weir_grpc_free(grpc, text);
+    link->why = reason;
     link->ops->down(link, why);
     weir_arena_fini(&link->scratch);
     if (link->said.len > 0)

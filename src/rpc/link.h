@@ -21,7 +21,8 @@ typedef struct weir__link_ops {
     void (*room)(weir__link *link);
     /** The peer is going away. May be NULL. */
     void (*goaway)(weir__link *link, uint32_t code, weir_str debug);
-    /** The connection is gone and so are its calls; the link is freed when it returns. */
+    /** The connection is gone and so are its calls; `why` of the link is a sentence. The link is
+     * freed when it returns. */
     void (*down)(weir__link *link, weir_err why);
 } weir__link_ops;
 
@@ -38,7 +39,7 @@ struct weir__link {
     void *counters;     /* a server's, of this loop */
     weir__keepalive alive;
     weir__socket socket;
-    const char *why; /* why this end has cut it off; NULL: weir_err_text() says it */
+    const char *why; /* why this end has cut it off, or NULL; in `down` why it ended */
     weir_str said;   /* what the peer's GOAWAY said, in the pool */
     bool greeted;    /* the peer's SETTINGS have come */
     bool ending;     /* close when the output is flushed */

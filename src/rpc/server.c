@@ -60,6 +60,7 @@ weir_server *weir_server_new(const weir_server_opts *opts)
         .max_call_us = server->opts.max_call_us,
         .call_idle_us = server->opts.call_idle_us,
     };
+    weir_tls_ref(server->opts.tls);
     set_keepalive(server);
     if (!server->grpc.send_high_water)
         server->grpc.send_high_water = DEFAULT_HIGH_WATER;
@@ -83,6 +84,7 @@ void weir_server_free(weir_server *server)
         if (part->on_free)
             part->on_free(part);
     }
+    weir_tls_unref(server->opts.tls);
     free(server->counters);
     free(server);
 }
@@ -242,6 +244,7 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
         .loops = server->loops,
         .model = server->opts.single_loop ? WEIR_TCP_SINGLE : WEIR_TCP_MULTI,
         .max_connections = server->opts.max_connections,
+        .conn = {.tls = server->opts.tls, .tls_alpn = "h2"},
         .loop.poller = server->opts.poller,
         .listener.reuse_port = server->opts.reuse_port,
     };

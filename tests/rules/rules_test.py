@@ -29,6 +29,7 @@ PROGRAMS = ("tools", "apps", "examples")
 DOORS = {
     r"nghttp2/.*": "src/codec/h2_nghttp2.h",
     r"ares.*\.h": "src/net/lookup_ares.c",
+    r"openssl/.*": "src/net/tls_openssl.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -12,21 +12,24 @@ static const char *test_case = "all";
 static int64_t server_port;
 static int64_t timeout_us = WEIR_SECONDS(30);
 static bool use_tls;
-static const char *tls_file;
+static const char *ca_file, *cert_file, *key_file;
+static weir_tls *tls;
 
 static const struct option_row rows[] = {
     {"server_host", "HOST", "the server's host (default 127.0.0.1)", OPTION_TEXT, &server_host, 0,
      0},
     {"server_port", "PORT", "the server's port", OPTION_NUMBER, &server_port, 1, UINT16_MAX},
-    {"server_host_override", "HOST", "the host that calls ask for", OPTION_TEXT,
-     &server_host_override, 0, 0},
+    {"server_host_override", "HOST", "the host that calls ask for, and the certificate's",
+     OPTION_TEXT, &server_host_override, 0, 0},
     {"test_case", "CASE", "one of gRPC's cases, or \"all\" (default)", OPTION_TEXT, &test_case, 0,
      0},
     {"timeout", "TIME", "of a whole case (default 30s)", OPTION_DURATION, &timeout_us, 0, 0},
-    {"use_tls", NULL, "not supported by this build", OPTION_FLAG, &use_tls, 0, 0},
-    {"ca_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
-    {"tls_cert_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
-    {"tls_key_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
+    {"use_tls", NULL, "TLS", OPTION_FLAG, &use_tls, 0, 0},
+    {"ca_file", "FILE", "with --use_tls: trust these authorities (PEM), not the system's",
+     OPTION_TEXT, &ca_file, 0, 0},
+    {"tls_cert_file", "FILE", "with --use_tls: its own certificate (PEM)", OPTION_TEXT, &cert_file,
+     0, 0},
+    {"tls_key_file", "FILE", "and the key (PEM)", OPTION_TEXT, &key_file, 0, 0},
 };
 
 static const struct program program = {
@@ -67,7 +70,8 @@ static weir_channel *open_channel(void)
     int len = snprintf(target, sizeof target, form, server_host, server_port);
     if (len < 0 || (size_t)len >= sizeof target)
         usage_error(&program, "--server_host is too long");
-    return weir_channel_new(target, &(weir_channel_opts){.authority = server_host_override});
+    return weir_channel_new(target,
+                            &(weir_channel_opts){.authority = server_host_override, .tls = tls});
 }
 
 /** Each case has a channel of its own, so that none meets what another left. */
@@ -106,10 +110,15 @@ static bool run_all(void)
 int main(int argc, char **argv)
 {
     options_read(&program, argc, argv);
-    if (use_tls || tls_file)
-        usage_error(&program, "TLS is not supported by this build");
+    if (!use_tls && (ca_file || cert_file || key_file))
+        usage_error(&program, "the files of TLS need --use_tls");
     if (server_port == 0)
         usage_error(&program, "--server_port is missing");
+    weir_why why;
+    weir_tls_opts tls_opts = {.ca_file = ca_file, .cert_file = cert_file, .key_file = key_file};
+    if (use_tls && weir_tls_client_new(&tls, &tls_opts, &why))
+        return failure(&program, "%s", why.text);
     bool held = strcmp(test_case, "all") == 0 ? run_all() : run_case(find_case(test_case));
+    weir_tls_unref(tls);
     return held ? EXIT_SUCCESS : EXIT_FAILED;
 }

@@ -9,15 +9,17 @@
 
 static int64_t port;
 static bool use_tls;
-static const char *tls_file;
+static const char *cert_file, *key_file, *client_ca_file;
 
 static const struct option_row rows[] = {
     {"port", "PORT", "listen on this port of 127.0.0.1 (default 0: any free one)", OPTION_NUMBER,
      &port, 0, UINT16_MAX},
-    {"use_tls", NULL, "not supported by this build", OPTION_FLAG, &use_tls, 0, 0},
-    {"tls_cert_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
-    {"tls_key_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
-    {"tls_client_ca_file", "FILE", "with --use_tls", OPTION_TEXT, &tls_file, 0, 0},
+    {"use_tls", NULL, "with --tls_cert_file and --tls_key_file", OPTION_FLAG, &use_tls, 0, 0},
+    {"tls_cert_file", "FILE", "its certificate and those between (PEM)", OPTION_TEXT, &cert_file, 0,
+     0},
+    {"tls_key_file", "FILE", "the certificate's key (PEM)", OPTION_TEXT, &key_file, 0, 0},
+    {"tls_client_ca_file", "FILE", "clients must have a certificate of these authorities (PEM)",
+     OPTION_TEXT, &client_ca_file, 0, 0},
 };
 
 static const struct program program = {
@@ -27,15 +29,32 @@ static const struct program program = {
     .row_count = sizeof rows / sizeof rows[0],
 };
 
+/** @return exit status */
+static int make_server(weir_server **out)
+{
+    weir_tls *tls = NULL;
+    weir_why why;
+    if (use_tls && weir_tls_server_new(&tls,
+                                       &(weir_tls_opts){.cert_file = cert_file,
+                                                        .key_file = key_file,
+                                                        .client_ca_file = client_ca_file},
+                                       &why))
+        return failure(&program, "%s", why.text);
+    *out = weir_server_new(&(weir_server_opts){.tls = tls});
+    weir_tls_unref(tls);
+    return *out ? 0 : failure(&program, "%s", weir_err_text(WEIR_ENOMEM));
+}
+
 int main(int argc, char **argv)
 {
     options_read(&program, argc, argv);
-    if (use_tls || tls_file)
-        usage_error(&program, "TLS is not supported by this build");
+    if (!use_tls && (cert_file || key_file || client_ca_file))
+        usage_error(&program, "the files of TLS need --use_tls");
 
-    weir_server *server = weir_server_new(NULL);
-    if (!server)
-        return failure(&program, "%s", weir_err_text(WEIR_ENOMEM));
+    weir_server *server;
+    int status = make_server(&server);
+    if (status)
+        return status;
     weir_err err = testing_test_service_serve(server, &service_methods, NULL);
     if (!err)
         err = weir_health_serve(server, NULL);

@@ -41,7 +41,9 @@ WEIR_BEGIN_DECLS
     X(EFULL,         22, "a queue or table is at its limit",                                     8, true)  \
     X(EMALFORMED,    23, "the bytes are not a valid message",                                   13, false) \
     X(EUTF8,         24, "a string field holds bytes that are not UTF-8",                       13, false) \
-    X(EDEPTH,        25, "messages are nested deeper than the limit of 100",                    13, false)
+    X(EDEPTH,        25, "messages are nested deeper than the limit of 100",                    13, false) \
+    X(ETLS,          26, "TLS failed: weir_conn_why() of the connection says how",              14, false) \
+    X(ECERT,         27, "a certificate was not accepted: weir_conn_why() or the log says why", 14, false)
 /* clang-format on */
 
 typedef enum weir_err {

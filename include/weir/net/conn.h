@@ -11,6 +11,7 @@
 #include <weir/codec/codec.h>
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 
 WEIR_BEGIN_DECLS
 
@@ -27,7 +28,7 @@ static inline bool weir_conn_id_eq(weir_conn_id a, weir_conn_id b)
 }
 
 typedef enum weir_conn_state {
-    WEIR_CONN_CONNECTING,
+    WEIR_CONN_CONNECTING, /**< the TLS handshake goes on */
     WEIR_CONN_CONNECTED,
     WEIR_CONN_DISCONNECTING, /**< output is being flushed, or only one direction is closed */
     WEIR_CONN_DISCONNECTED
@@ -36,7 +37,7 @@ typedef enum weir_conn_state {
 /** Callbacks, all in the connection's loop; any may be NULL. `user` is the owner's (server's or
  * connector's); weir_conn_data() is the connection's own. */
 typedef struct weir_conn_ops {
-    /** Once, first. */
+    /** Once, first; with TLS when the handshake is over. */
     void (*on_up)(weir_conn *conn, void *user);
     /** Bytes arrived; take what can be used from `in`, the rest stays for the next time. With
      * opts.codec: one whole message, without what the codec puts around it; what is left in `in` is
@@ -56,8 +57,9 @@ typedef struct weir_conn_ops {
     /** And has drained to half of it: go on. Also when weir_conn_send_post() has told another
      * thread WEIR_EAGAIN. */
     void (*on_low_water)(weir_conn *conn, void *user);
-    /** Once, last, if on_up was: WEIR_OK after an orderly end, else why. `conn` is gone when it
-     * returns. */
+    /** Once, last, if on_up was: WEIR_OK after an orderly end, else why (weir_conn_why()). `conn`
+     * is gone when it returns. When a TLS handshake fails it comes without on_up at a client, and
+     * not at all at a server, where a line of the log says why. */
     void (*on_down)(weir_conn *conn, weir_err why, void *user);
 } weir_conn_ops;
 
@@ -73,6 +75,15 @@ typedef struct weir_conn_opts {
     int64_t close_us;  /**< a connection that closes (weir_conn_close()) is aborted with
                             WEIR_ETIMEDOUT when the peer has taken none of the output for so long; 0:
                             60 s */
+    /** Seals the connection with TLS; a context of weir_tls_client_new() makes it a client. Each
+        connection takes a reference. A stream that ends without close_notify may have been cut:
+       on_down says WEIR_ECONNRESET. NULL: plaintext */
+    weir_tls *tls;
+    const char *tls_name; /**< client: whose certificate the peer must have, a name or an address;
+                               copied; NULL: where there is a target, its host */
+    const char
+        *tls_alpn; /**< as weir_tls_opts.alpn, at most 31 bytes, if that is NULL; NULL: none */
+    int64_t tls_handshake_us; /**< it fails with WEIR_ETIMEDOUT after so long; 0: 10 s */
     bool throttle;     /**< do not read from a peer while it leaves more than high_water unread */
     bool delay;        /**< leave Nagle's algorithm on (TCP_NODELAY is set otherwise) */
     bool no_keepalive; /**< leave SO_KEEPALIVE off */
@@ -85,8 +96,10 @@ typedef struct weir_conn_opts {
  * @param peer  copied; NULL: asked of the socket
  * @param ops   borrowed for the connection's life
  * @param opts  copied; NULL is all defaults
- * @thread the loop's; on_up comes before it returns
- * @errors WEIR_EINVAL: not a socket. WEIR_ENOMEM, WEIR_EFULL. No callback comes then.
+ * @thread the loop's; on_up comes before it returns, but not with TLS: then output waits for the
+ *         handshake
+ * @errors WEIR_EINVAL: not a socket; a TLS client without a name. WEIR_ENOMEM, WEIR_EFULL. No
+ *         callback comes then.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_conn_open_take(weir_conn **out, weir_loop *loop, int fd,
                                                       const weir_addr *peer,
@@ -111,7 +124,12 @@ WEIR_API weir_addr weir_conn_peer(const weir_conn *conn);
 WEIR_API const char *weir_conn_peer_text(const weir_conn *conn, char out[WEIR_ADDR_TEXT_MAX]);
 WEIR_API void weir_conn_set_data(weir_conn *conn, void *data);
 WEIR_API void *weir_conn_data(const weir_conn *conn);
-/** Bytes that the kernel has not taken. */
+/** What the TLS handshake has found, until on_down has returned; NULL: none is over, or out of
+ * memory. The first call makes it. */
+WEIR_API const weir_tls_info *weir_conn_tls(weir_conn *conn);
+/** In on_down: a sentence about why it ended. Until on_down has returned. */
+WEIR_API const char *weir_conn_why(const weir_conn *conn);
+/** Bytes that the kernel has not taken; with TLS some of them are sealed, and longer so. */
 WEIR_API size_t weir_conn_unsent(const weir_conn *conn);
 
 /**

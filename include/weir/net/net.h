@@ -14,6 +14,7 @@
 #include <weir/net/signals.h>
 #include <weir/net/tcp_client.h>
 #include <weir/net/tcp_server.h>
+#include <weir/net/tls.h>
 #include <weir/net/watcher.h>
 
 #endif

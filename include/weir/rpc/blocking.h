@@ -45,6 +45,8 @@ WEIR_API const weir_method *weir_blocking_method(const weir_blocking_call *call)
 /** What the client sent. */
 WEIR_API const weir_metadata *weir_blocking_metadata(const weir_blocking_call *call);
 WEIR_API weir_addr weir_blocking_peer(const weir_blocking_call *call);
+/** As weir_call_tls(), for as long as the call; NULL: plaintext. */
+WEIR_API const weir_tls_info *weir_blocking_tls(const weir_blocking_call *call);
 WEIR_API weir_str weir_blocking_authority(const weir_blocking_call *call);
 /** As weir_call_identity(). */
 WEIR_API weir_str weir_blocking_identity(const weir_blocking_call *call);

@@ -12,6 +12,7 @@
 #include <weir/codec/metadata.h>
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 #include <weir/rpc/method.h>
 
 WEIR_BEGIN_DECLS
@@ -54,6 +55,10 @@ WEIR_API void weir_call_set_data(weir_call *call, void *data);
 WEIR_API void *weir_call_data(const weir_call *call);
 /** The other end's socket address; its `len` is 0 while a client's call has no connection. */
 WEIR_API weir_addr weir_call_peer(const weir_call *call);
+
+/** What TLS knows of the connection and of who is at its other end; NULL: plaintext, or a client's
+ * call without a connection. Until `closed` has returned, unless a reference is taken. */
+WEIR_API const weir_tls_info *weir_call_tls(const weir_call *call);
 
 /** Memory that is freed with the call. Bounded by the server's or channel's call_bytes. */
 WEIR_API weir_arena *weir_call_arena(weir_call *call);

@@ -7,6 +7,7 @@
 #define WEIR_RPC_CHANNEL_H
 
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 #include <weir/rpc/call.h>
 #include <weir/rpc/interceptor.h>
 
@@ -35,7 +36,10 @@ typedef struct weir_channel_opts {
     int64_t keepalive_timeout_us; /**< for its answer; 0: 20 s */
     bool keepalive_permit_without_calls; /**< PINGs also while there are no calls */
     int64_t keepalive_floor_us;          /**< 0: 10 s, as in other gRPCs; less is for tests */
-    int64_t timeout_us;     /**< of calls that set none; 0: 60 s; negative: no deadline */
+    int64_t timeout_us;   /**< of calls that set none; 0: 60 s; negative: no deadline */
+    weir_tls *tls;        /**< of weir_tls_client_new(): a reference is taken; NULL: plaintext */
+    const char *tls_name; /**< whose certificate the server must have, copied; NULL: the host in the
+                               authority */
     const char *authority;  /**< ":authority" of calls, copied; NULL: from the target */
     const char *user_agent; /**< put before weir's own, copied; NULL: none */
     const weir_interceptor_use *interceptors; /**< around every call, outermost first; the array is

@@ -7,6 +7,7 @@
 
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 #include <weir/rpc/call.h>
 
 WEIR_BEGIN_DECLS
@@ -16,6 +17,7 @@ typedef struct weir_server_opts {
     unsigned loops;          /**< threads that serve; 0: one per CPU */
     bool single_loop;        /**< serve in the accepting loop, no threads */
     weir_poller_kind poller; /**< of the serving loops; 0: WEIR_POLLER_EPOLL */
+    weir_tls *tls;           /**< of weir_tls_server_new(): a reference is taken; NULL: plaintext */
     size_t max_connections;  /**< 0: no limit but descriptors */
     bool reuse_port; /**< several servers share the port (SO_REUSEPORT): a new one starts before the
                           old one stops */
@@ -28,8 +30,9 @@ typedef struct weir_server_opts {
                                    are on their way to it; 0: 256 KiB */
     uint32_t connection_window; /**< bytes on their way to all of a connection's calls; 0: 1 MiB */
     uint32_t header_list_bytes; /**< 0: 16 KiB */
-    int64_t handshake_us;       /**< a client must speak HTTP/2 so long after connecting; 0: 20 s */
-    int64_t max_call_us;        /**< a call lasts at most so long, deadline or not; 0: no limit */
+    int64_t handshake_us; /**< a client must speak HTTP/2 so long after connecting, or after TLS's
+                             handshake, which has 10 s; 0: 20 s */
+    int64_t max_call_us;  /**< a call lasts at most so long, deadline or not; 0: no limit */
     int64_t call_idle_us; /**< a call ends with DEADLINE_EXCEEDED when its client owes something
                                (messages, or reading those that wait for it) and does nothing
                                for so long; 0: never */

@@ -350,3 +350,23 @@ TEST(h2_flood, a_client_that_reads_in_small_pieces_is_no_flood)
     end_free(server);
     bytes_free(&wire);
 }
+
+TEST(h2_flood, a_client_that_gives_room_back_for_every_small_message_is_no_flood)
+{
+    server = met_server(NULL);
+    frame_setting(&wire, 4, INT32_MAX);
+    frame_u32(&wire, FRAME_WINDOW_UPDATE, 0, 1 << 30);
+    frame_request(&wire, 1, FLAG_END_STREAM);
+    assert_ok(end_take(server, &wire));
+    struct call *call = end_respond(server, 1, 1 << 20, true);
+    while (call->to_send > 0) {
+        struct bytes out = {0};
+        assert_ok(end_pull(server, &out, 16384));
+        bytes_free(&out);
+        for (int i = 0; i < 16384 / 5; i++)
+            frame_u32(&wire, FRAME_WINDOW_UPDATE, 1, 5);
+        assert_ok(end_take(server, &wire));
+    }
+    end_free(server);
+    bytes_free(&wire);
+}

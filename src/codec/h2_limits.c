@@ -2,9 +2,10 @@
 
 static const int64_t TOKEN = 1000000;
 
-/* Peers differ: one or two WINDOW_UPDATEs for a DATA frame of 16 KiB are usual, some send one for
- * every read; a stream may begin with one; the C core's PING for its bandwidth estimate comes at
- * most once for each DATA frame. A server may refuse any of our requests. */
+/* Peers differ: one or two WINDOW_UPDATEs for a DATA frame of 16 KiB are usual, the C core sends
+ * one for every message of a stream, of which a frame may hold thousands; a stream may begin with
+ * one; the C core's PING for its bandwidth estimate comes at most once for each DATA frame. A
+ * server may refuse any of our requests. */
 static const uint8_t earnings[WEIR__H2_DEEDS][WEIR__H2_FLOODS] = {
     [WEIR__H2_GOT_HEADERS] = {[WEIR__H2_FLOOD_PING] = 1,
                               [WEIR__H2_FLOOD_WINDOW_UPDATE] = 2,
@@ -12,15 +13,24 @@ static const uint8_t earnings[WEIR__H2_DEEDS][WEIR__H2_FLOODS] = {
                               [WEIR__H2_FLOOD_OTHER] = 1},
     [WEIR__H2_GOT_DATA] = {[WEIR__H2_FLOOD_PING] = 1, [WEIR__H2_FLOOD_OTHER] = 1},
     [WEIR__H2_SENT_REQUEST] = {[WEIR__H2_FLOOD_RESET] = 1},
-    [WEIR__H2_SENT_DATA] = {[WEIR__H2_FLOOD_PING] = 1, [WEIR__H2_FLOOD_WINDOW_UPDATE] = 4},
+    [WEIR__H2_SENT_DATA] = {[WEIR__H2_FLOOD_PING] = 1},
     [WEIR__H2_SENT_PING] = {[WEIR__H2_FLOOD_PING] = 1},
     [WEIR__H2_STREAM_DONE] = {[WEIR__H2_FLOOD_RESET] = 1},
 };
 
-static void add(weir__h2_limits *limits, int kind, int64_t tokens)
+/* Bytes sent for which a WINDOW_UPDATE is in order, besides a few for each frame: a message of gRPC
+ * has five at the least. What is earned so may add up, for a whole window can be on its way. */
+enum {
+    UPDATE_BYTES = 4,
+    UPDATES_PER_FRAME = 4,
+    UPDATES_FULL = 256 /* times the burst */
+};
+
+static void add(weir__h2_limits *limits, int kind, int64_t tokens, int64_t full)
 {
     int64_t sum = limits->tokens[kind] + tokens;
-    limits->tokens[kind] = sum < limits->full ? sum : limits->full;
+    if (limits->tokens[kind] < full)
+        limits->tokens[kind] = sum < full ? sum : full;
 }
 
 void weir__h2_limits_init(weir__h2_limits *limits, uint32_t burst, uint32_t per_second)
@@ -40,7 +50,7 @@ void weir__h2_limits_advance(weir__h2_limits *limits, weir_time now)
     limits->last = now;
     bool fills = us >= limits->full / limits->per_second;
     for (int kind = 0; kind < WEIR__H2_FLOODS; kind++)
-        add(limits, kind, fills ? limits->full : us * limits->per_second);
+        add(limits, kind, fills ? limits->full : us * limits->per_second, limits->full);
 }
 
 bool weir__h2_limits_take(weir__h2_limits *limits, weir__h2_flood kind)
@@ -54,7 +64,14 @@ bool weir__h2_limits_take(weir__h2_limits *limits, weir__h2_flood kind)
 void weir__h2_limits_earn(weir__h2_limits *limits, weir__h2_deed deed)
 {
     for (int kind = 0; kind < WEIR__H2_FLOODS; kind++)
-        add(limits, kind, earnings[deed][kind] * TOKEN);
+        add(limits, kind, earnings[deed][kind] * TOKEN, limits->full);
+}
+
+void weir__h2_limits_sent_data(weir__h2_limits *limits, size_t len)
+{
+    weir__h2_limits_earn(limits, WEIR__H2_SENT_DATA);
+    add(limits, WEIR__H2_FLOOD_WINDOW_UPDATE,
+        (int64_t)(len / UPDATE_BYTES + UPDATES_PER_FRAME) * TOKEN, UPDATES_FULL * limits->full);
 }
 
 const char *weir__h2_flood_name(weir__h2_flood kind)

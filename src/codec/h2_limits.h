@@ -11,6 +11,7 @@
 #define WEIR_CODEC_H2_LIMITS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weir/base/time.h>
 
@@ -42,7 +43,7 @@ typedef enum weir__h2_deed {
 
 typedef struct weir__h2_limits {
     int64_t tokens[WEIR__H2_FLOODS]; /* in millionths of a frame */
-    int64_t full;                    /* the most of each */
+    int64_t full;                    /* the most of each, but for earned WINDOW_UPDATEs */
     int64_t per_second;
     weir_time last; /* filled up to here */
 } weir__h2_limits;
@@ -54,6 +55,8 @@ void weir__h2_limits_advance(weir__h2_limits *limits, weir_time now);
 /** One frame of this kind came. @return false: that was one too many */
 bool weir__h2_limits_take(weir__h2_limits *limits, weir__h2_flood kind);
 void weir__h2_limits_earn(weir__h2_limits *limits, weir__h2_deed deed);
+/** For DATA frames that are sent. */
+void weir__h2_limits_sent_data(weir__h2_limits *limits, size_t len);
 /** "PING frames": for an error text. */
 const char *weir__h2_flood_name(weir__h2_flood kind);
 

@@ -68,8 +68,14 @@ TEST(h2_limits, data_sent_earns_window_updates)
 {
     weir__h2_limits_init(&limits, 10, 2);
     take_all(WEIR__H2_FLOOD_WINDOW_UPDATE);
-    weir__h2_limits_earn(&limits, WEIR__H2_SENT_DATA);
-    assert_true(take_all(WEIR__H2_FLOOD_WINDOW_UPDATE) >= 2);
+    weir__h2_limits_sent_data(&limits, 0);
+    assert_int_equal(take_all(WEIR__H2_FLOOD_WINDOW_UPDATE), 4);
+    weir__h2_limits_sent_data(&limits, 4000);
+    assert_int_equal(take_all(WEIR__H2_FLOOD_WINDOW_UPDATE), 1004);
+    for (int i = 0; i < 10; i++)
+        weir__h2_limits_sent_data(&limits, 4000);
+    weir__h2_limits_advance(&limits, (weir_time){WEIR_SECONDS(100)});
+    assert_int_equal(take_all(WEIR__H2_FLOOD_WINDOW_UPDATE), 2560);
     assert_int_equal(take_all(WEIR__H2_FLOOD_SETTINGS), 10);
 }
 

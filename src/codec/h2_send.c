@@ -89,7 +89,7 @@ static int on_frame_send(nghttp2_session *session WEIR_UNUSED, const nghttp2_fra
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         h2->sent = true;
-        weir__h2_limits_earn(&h2->limits, WEIR__H2_SENT_DATA);
+        weir__h2_limits_sent_data(&h2->limits, frame->hd.length);
         sent_end(h2, frame);
         break;
     case NGHTTP2_HEADERS:

@@ -29,6 +29,8 @@ PROGRAMS = ("tools", "apps", "examples")
 DOORS = {
     r"nghttp2/.*": "src/codec/h2_nghttp2.h",
     r"ares.*\.h": "src/net/lookup_ares.c",
+    r"zlib\.h": "src/codec/compress_zlib.c",
+    r"zstd.*\.h": "src/codec/compress_zstd.c",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

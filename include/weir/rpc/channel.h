@@ -15,8 +15,8 @@ WEIR_BEGIN_DECLS
 /** A zeroed field means the default written beside it. */
 typedef struct weir_channel_opts {
     weir_loop *loop;          /**< where its calls live, borrowed; NULL: a thread of its own */
-    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;    /**< of a message; 0: no limit */
+    size_t max_receive_bytes; /**< of a message, compressed and after that; 0: 4 MiB */
+    size_t max_send_bytes;    /**< of a message before compression; 0: no limit */
     size_t call_bytes;        /**< memory of one call; 0: 16 MiB */
     size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
     size_t max_queued;        /**< calls that wait for a connection, or because the server takes no
@@ -35,9 +35,10 @@ typedef struct weir_channel_opts {
     int64_t keepalive_timeout_us; /**< for its answer; 0: 20 s */
     bool keepalive_permit_without_calls; /**< PINGs also while there are no calls */
     int64_t keepalive_floor_us;          /**< 0: 10 s, as in other gRPCs; less is for tests */
-    int64_t timeout_us;     /**< of calls that set none; 0: 60 s; negative: no deadline */
-    const char *authority;  /**< ":authority" of calls, copied; NULL: from the target */
-    const char *user_agent; /**< put before weir's own, copied; NULL: none */
+    int64_t timeout_us;           /**< of calls that set none; 0: 60 s; negative: no deadline */
+    weir_compression compression; /**< of requests; 0: identity */
+    const char *authority;        /**< ":authority" of calls, copied; NULL: from the target */
+    const char *user_agent;       /**< put before weir's own, copied; NULL: none */
     const weir_interceptor_use *interceptors; /**< around every call, outermost first; the array is
                                                    copied */
     size_t interceptor_count; /**< at most WEIR_INTERCEPTORS_MAX; the rest is left out */
@@ -47,6 +48,7 @@ typedef struct weir_channel_opts {
 typedef struct weir_call_opts {
     int64_t timeout_us;            /**< from now; 0: the channel's; negative: no deadline */
     const weir_metadata *metadata; /**< copied; NULL: none */
+    weir_compression compression;  /**< of its requests; 0: the channel's */
     bool wait_for_ready; /**< wait out connection failures instead of failing with UNAVAILABLE */
     weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
                               deadline is not later; at most 1000 at a time, more end with

@@ -70,7 +70,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_compress(weir_compressors *compressors,
 
 /**
  * Decompresses a whole message into a block of `pool`, which grows as bytes come out, to
- * `limit_bytes` + 1 at most; while it grows the old one is there too.
+ * `limit_bytes` + 1 at most; while it grows the old one is there too, so that both together never
+ * take more than twice the limit.
  * @param block       the caller's, to be given back with weir_pool_put()
  * @param block_size  as it was asked of the pool
  * @param why         a sentence without the encoding's name, e.g. "is cut off"; static

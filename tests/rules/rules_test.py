@@ -34,7 +34,7 @@ DOORS = {
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.
-GENERATED = re.compile(r"(google_protobuf_|weir_wkt_)")
+GENERATED = re.compile(r"(google_protobuf_|google_rpc_|weir_wkt_)")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^">]+)[">]')
 
 

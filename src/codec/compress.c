@@ -10,14 +10,14 @@ enum {
 #define IDLE_US WEIR_SECONDS(1)
 
 static const struct {
-    const char *name;
+    weir_str name;
     const weir__compression_ops *ops; /* NULL: nothing is done */
 } encodings[WEIR_COMPRESSION_COUNT] = {
-    [WEIR_COMPRESSION_DEFAULT] = {"identity", NULL},
-    [WEIR_COMPRESSION_IDENTITY] = {"identity", NULL},
-    [WEIR_COMPRESSION_DEFLATE] = {"deflate", &weir__deflate_ops},
-    [WEIR_COMPRESSION_GZIP] = {"gzip", &weir__gzip_ops},
-    [WEIR_COMPRESSION_ZSTD] = {"zstd", &weir__zstd_ops},
+    [WEIR_COMPRESSION_DEFAULT] = {{"identity", 8}, NULL},
+    [WEIR_COMPRESSION_IDENTITY] = {{"identity", 8}, NULL},
+    [WEIR_COMPRESSION_DEFLATE] = {{"deflate", 7}, &weir__deflate_ops},
+    [WEIR_COMPRESSION_GZIP] = {{"gzip", 4}, &weir__gzip_ops},
+    [WEIR_COMPRESSION_ZSTD] = {{"zstd", 4}, &weir__zstd_ops},
 };
 
 struct weir_compressors {
@@ -35,14 +35,13 @@ static const weir__compression_ops *ops_of(weir_compression compression)
 
 const char *weir_compression_name(weir_compression compression)
 {
-    return (unsigned)compression < WEIR_COMPRESSION_COUNT ? encodings[compression].name
-                                                          : "identity";
+    return encodings[(unsigned)compression < WEIR_COMPRESSION_COUNT ? compression : 0].name.ptr;
 }
 
 weir_compression weir_compression_from_name(weir_str name)
 {
     for (int i = WEIR_COMPRESSION_IDENTITY; i < WEIR_COMPRESSION_COUNT; i++) {
-        if (weir_str_eq(name, weir_str_from(encodings[i].name)))
+        if (weir_str_eq(name, encodings[i].name))
             return (weir_compression)i;
     }
     return WEIR_COMPRESSION_DEFAULT;

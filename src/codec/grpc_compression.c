@@ -20,16 +20,29 @@ static weir_str without_spaces(weir_str s)
     return s;
 }
 
-void weir__grpc_read_accepted(weir_grpc_call *call, weir_str value)
+static uint8_t parse_accepted(weir_str value)
 {
+    uint8_t accepted = 0;
     while (value.len > 0) {
         const char *comma = memchr(value.ptr, ',', value.len);
         size_t len = comma ? (size_t)(comma - value.ptr) : value.len;
         weir_str name = without_spaces(weir_str_of(value.ptr, len));
-        call->accepts |= 1u << weir_compression_from_name(name);
+        accepted |= (uint8_t)(1u << weir_compression_from_name(name));
         size_t used = comma ? len + 1 : len;
         value = weir_str_of(value.ptr + used, value.len - used);
     }
+    return accepted;
+}
+
+void weir__grpc_read_accepted(weir_grpc_call *call, weir_str value)
+{
+    weir_grpc *grpc = call->grpc;
+    if (!weir_str_eq(value, weir_str_of(grpc->accepted_text, grpc->accepted_len))) {
+        grpc->accepted = parse_accepted(value);
+        grpc->accepted_len = value.len <= WEIR__ACCEPTED_MAX ? (uint8_t)value.len : 0;
+        memcpy(grpc->accepted_text, value.ptr, grpc->accepted_len);
+    }
+    call->accepts |= value.len > 0 ? grpc->accepted : 0;
 }
 
 /* What the owner asks and is told. */

@@ -273,6 +273,14 @@ static void put_metadata(block *b, weir_grpc_call *call, const weir_metadata *me
     }
 }
 
+/** What a server takes is told where compression is used or was refused, not in every answer: the
+ * field would cost a small call 5 % of its time (docs/decisions/0009-compression.md). */
+static bool tells_compression(const weir_grpc_call *call)
+{
+    return call->grpc->role == WEIR_H2_CLIENT || call->sends != WEIR_COMPRESSION_IDENTITY ||
+           call->receives != WEIR_COMPRESSION_IDENTITY;
+}
+
 static void put_compression(block *b, const weir_grpc_call *call)
 {
     if (call->sends > WEIR_COMPRESSION_IDENTITY)
@@ -331,12 +339,13 @@ static void put_status(block *b, weir_grpc_call *call)
 weir_err weir__grpc_submit_response(weir_grpc_call *call, bool only)
 {
     const weir_metadata *metadata = only ? &call->trailers : &call->headers;
-    block b = block_new(call, 7, metadata);
+    block b = block_new(call, tells_compression(call) ? 7 : 5, metadata);
     if (b.err)
         return b.err;
     put(&b, WEIR_STR(":status"), WEIR_STR("200"));
     put(&b, WEIR_STR("content-type"), WEIR_STR("application/grpc"));
-    put_compression(&b, call);
+    if (tells_compression(call))
+        put_compression(&b, call);
     if (only)
         put_status(&b, call);
     put_metadata(&b, call, metadata);

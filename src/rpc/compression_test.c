@@ -321,3 +321,63 @@ TEST(compression, what_a_client_may_send_is_measured_before_compression)
     weir_stream_free(stream);
     close_fixture(&f);
 }
+
+/* Handlers that block. */
+
+static weir_status block_unary(weir_blocking_call *call, const text *request, text *reply,
+                               void *user)
+{
+    (void)user;
+    assert_err(weir_blocking_set_compression(call, WEIR_COMPRESSION_DEFAULT), WEIR_EINVAL);
+    assert_ok(weir_blocking_set_compression(call, WEIR_COMPRESSION_DEFLATE));
+    weir_blocking_set_message_compression(call, !weir_str_eq(request->text, WEIR_STR("plain")));
+    reply->text = long_text();
+    return WEIR_BLOCKING_OK;
+}
+
+/** Every second message is compressed. */
+static weir_status block_split(weir_blocking_call *call, const text *request, text *reply,
+                               void *user)
+{
+    (void)request, (void)reply, (void)user;
+    assert_ok(weir_blocking_set_compression(call, WEIR_COMPRESSION_GZIP));
+    for (int i = 0; i < 10; i++) {
+        weir_blocking_set_message_compression(call, i % 2);
+        assert_ok(weir_blocking_write(call, &(text){.text = long_text()}));
+        assert_err(weir_blocking_set_compression(call, WEIR_COMPRESSION_GZIP), WEIR_ESTATE);
+    }
+    return WEIR_BLOCKING_OK;
+}
+
+static const test_handler blocking_methods[METHODS] = {
+    [UNARY] = {.blocking = block_unary}, [SPLIT] = {.blocking = block_split}};
+
+TEST(compression, a_handler_that_blocks_chooses_too)
+{
+    fixture f;
+    test_server_open(&f.server, blocking_methods, NULL, NULL);
+    f.channel = weir_channel_new(
+        f.server.addr, &(weir_channel_opts){.interceptors = &(weir_interceptor_use){&watch, NULL},
+                                            .interceptor_count = 1});
+    f.mem = weir_arena_new();
+    compressed_replies = 0;
+    void *reply;
+    static const char *const requests[] = {"", "plain", "again"};
+    for (int i = 0; i < 3; i++) {
+        weir_status status =
+            weir_unary_call(f.channel, &test_methods[UNARY], f.mem,
+                            &(text){.text = weir_str_from(requests[i])}, &reply, NULL);
+        assert_string_equal(weir_status_text(&status), "OK");
+        assert_int_equal(reply_encoding, WEIR_COMPRESSION_DEFLATE);
+    }
+    assert_int_equal(compressed_replies, 2);
+    weir_stream *stream;
+    assert_ok(weir_stream_open(&stream, f.channel, &test_methods[SPLIT], &(text){{0}, {0}}, NULL));
+    for (int i = 0; i < 10; i++)
+        assert_ok(weir_stream_read(stream, f.mem, &reply));
+    weir_status status = weir_stream_finish(stream, f.mem);
+    assert_string_equal(weir_status_text(&status), "OK");
+    weir_stream_free(stream);
+    assert_int_equal(compressed_replies, 2 + 5);
+    close_fixture(&f);
+}

@@ -2,7 +2,6 @@
 #include "test.h"
 
 #include "grpc_testing.h"
-#include "h2_frames.h"
 
 enum {
     LONG = 5000
@@ -327,61 +326,6 @@ TEST(grpc_compression, the_limit_of_sending_is_on_the_message_before_compression
     settle(p);
     assert_int_equal(p->server.received_bytes, LONG);
     pair_close(p);
-}
-
-/** A server's answer in raw frames, to a client of ours. */
-static void expect_from_server(const char *encoding, uint8_t flag, const char *expected)
-{
-    end client = {.seen = ""};
-    weir_time now = {WEIR_SECONDS(1000)};
-    end_open(&client, WEIR_H2_CLIENT, NULL, now);
-    weir_grpc_call *call = NULL;
-    assert_ok(weir_grpc_call_start(&call, client.grpc,
-                                   &(weir_grpc_start){.path = WEIR_STR("/s.S/M"),
-                                                      .authority = WEIR_STR("a"),
-                                                      .user_agent = WEIR_STR("t"),
-                                                      .deadline = weir_time_never()}));
-    weir_buf out;
-    weir_buf_init(&out, NULL);
-    assert_ok(weir_grpc_pull(client.grpc, &out, 1 << 20));
-    weir_buf_clear(&out);
-    struct bytes wire = {0}, block = {0};
-    frame(&wire, 4, 0, 0, NULL, 0); /* SETTINGS */
-    bytes_add(&block, "\x88", 1);   /* :status 200 */
-    hpack_field(&block, "content-type", "application/grpc");
-    if (encoding)
-        hpack_field(&block, "grpc-encoding", encoding);
-    frame(&wire, 1, 4, 1, block.at, block.len); /* HEADERS, END_HEADERS */
-    uint8_t message[] = {flag, 0, 0, 0, 2, 'h', 'i'};
-    frame(&wire, 0, 0, 1, message, sizeof message); /* DATA */
-    assert_ok(weir_grpc_feed(client.grpc, now, wire.at, wire.len));
-    assert_ok(weir_grpc_pull(client.grpc, &out, 1 << 20));
-    weir_buf_clear(&out);
-    assert_string_equal(client.seen, expected);
-    bytes_free(&wire);
-    bytes_free(&block);
-    weir_grpc_free(client.grpc, "closed");
-    weir_pool_free(client.pool);
-}
-
-TEST(grpc_compression, a_client_minds_the_flag_and_not_the_name_of_the_encoding)
-{
-    expect_from_server(NULL, 0, "headers;message hi;");
-    expect_from_server("identity", 0, "headers;message hi;");
-    expect_from_server("gzip", 0, "headers;message hi;");
-    expect_from_server("snappy", 0, "headers;message hi;");
-    expect_from_server(NULL, 1,
-                       "headers;close INTERNAL a message is marked as compressed without a "
-                       "grpc-encoding;");
-    expect_from_server("identity", 1,
-                       "headers;close INTERNAL a message is marked as compressed without a "
-                       "grpc-encoding;");
-    expect_from_server("snappy", 1,
-                       "headers;close INTERNAL a message is compressed in a way that was not "
-                       "offered;");
-    expect_from_server(
-        "gzip", 1,
-        "headers;close INTERNAL the gzip data of a message is corrupt, or needs more memory than weir gives it;");
 }
 
 TEST(grpc_compression, many_tiny_compressed_messages_need_one_context)

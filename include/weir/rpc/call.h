@@ -3,6 +3,11 @@
  * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop,
  * until `closed` has returned; keep its `weir_call_id` for later and for other threads.
  *
+ * The strings and bytes of a received message are views of what came from the network (or was
+ * decompressed), not copies. They live as long as the message: to the end of the call where one
+ * message is expected (a request of a client that does not stream; a reply to `done`), until the
+ * callback returns in a stream; a blocking stub copies them into the caller's arena.
+ *
  * Misuse is an error, never a crash: sending after the end is WEIR_ESTATE, a call that is over is
  * WEIR_ECLOSED.
  */

@@ -28,7 +28,7 @@ TEST(err, a_number_outside_the_table_is_unknown)
     for (int number = -1; number < 1000; number += 500) {
         assert_string_equal(weir_err_name((weir_err)number), number ? "WEIR_E?" : "WEIR_OK");
     }
-    assert_string_equal(weir_err_name((weir_err)(WEIR_EDEPTH + 1)), "WEIR_E?");
+    assert_string_equal(weir_err_name((weir_err)(WEIR_ECERT + 1)), "WEIR_E?");
     assert_int_equal(weir_err_status((weir_err)999), 2);
     assert_false(weir_err_retry((weir_err)999));
 }

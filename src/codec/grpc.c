@@ -183,6 +183,7 @@ void weir_grpc_free(weir_grpc *grpc, const char *why)
         weir__grpc_decide(call, WEIR_STATUS_UNAVAILABLE, weir_str_from(why));
         weir__grpc_end_call(call);
     }
+    weir_compressors_free(grpc->own_compressors);
     weir_pool_put(grpc->pool, grpc, sizeof *grpc);
 }
 

@@ -20,6 +20,7 @@ weir_grpc_call *weir__grpc_call_new(weir_grpc *grpc)
     call->deadline = weir_time_never();
     call->http_status = 0;
     call->grpc_status = -1;
+    call->receives = call->sends = WEIR_COMPRESSION_IDENTITY;
     weir_arena_init(&call->arena, grpc->pool, grpc->opts.call_bytes);
     weir_arena_lend(&call->arena, call + 1, CALL_BLOCK - sizeof *call);
     weir_buf_init(&call->held, grpc->pool);
@@ -161,6 +162,8 @@ weir_err weir_grpc_call_start(weir_grpc_call **out, weir_grpc *grpc, const weir_
         return WEIR_ENOMEM;
     call->owner = start->owner;
     call->deadline = start->deadline;
+    if (start->compression != WEIR_COMPRESSION_DEFAULT)
+        call->sends = (uint8_t)start->compression;
     weir_err err = weir__grpc_submit_request(call, start);
     if (err) {
         call_free(call);
@@ -184,6 +187,9 @@ void weir__grpc_announce_request(weir_grpc_call *call)
     }
     weir__grpc_touch(call);
     arm_expiry(call);
+    if (grpc->opts.compression != WEIR_COMPRESSION_DEFAULT &&
+        call->accepts & 1u << grpc->opts.compression)
+        call->sends = (uint8_t)grpc->opts.compression;
     call->announced = true;
     grpc->ops->on_request(call, grpc->user);
 }

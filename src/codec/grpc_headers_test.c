@@ -4,7 +4,7 @@
 #include "grpc_testing.h"
 
 typedef struct answer {
-    char status[8], grpc_status[8], message[256], body[256];
+    char status[8], grpc_status[8], message[256], encoding[32], accepted[64], body[256];
     bool closed;
 } answer;
 
@@ -18,6 +18,10 @@ static void raw_header(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_str name, wei
         snprintf(a->grpc_status, sizeof a->grpc_status, "%.*s", WEIR_STR_ARGS(value));
     if (weir_str_eq(name, WEIR_STR("grpc-message")))
         snprintf(a->message, sizeof a->message, "%.*s", WEIR_STR_ARGS(value));
+    if (weir_str_eq(name, WEIR_STR("grpc-encoding")))
+        snprintf(a->encoding, sizeof a->encoding, "%.*s", WEIR_STR_ARGS(value));
+    if (weir_str_eq(name, WEIR_STR("grpc-accept-encoding")))
+        snprintf(a->accepted, sizeof a->accepted, "%.*s", WEIR_STR_ARGS(value));
 }
 
 static void raw_headers_end(weir_h2 *h2 WEIR_UNUSED, void *stream WEIR_UNUSED,
@@ -131,6 +135,9 @@ TEST(grpc_headers, wrong_headers_end_with_the_status_of_the_specification)
     headers[6] = (weir_h2_header)H("grpc-encoding", "snappy");
     a = ask(headers, 7, NULL);
     assert_string_equal(a.grpc_status, "12");
+    assert_string_equal(a.accepted, "identity,deflate,gzip,zstd");
+    assert_string_equal(a.message, "the grpc-encoding of the request is not supported: send one of "
+                                   "identity,deflate,gzip,zstd");
     headers[6] = (weir_h2_header)H("x-bin", "a");
     a = ask(headers, 7, NULL);
     assert_string_equal(a.grpc_status, "13");
@@ -152,4 +159,33 @@ TEST(grpc_headers, a_header_list_over_the_limit_is_resource_exhausted)
     assert_string_equal(a.grpc_status, "8");
     a = ask(headers, 6, &(weir_grpc_opts){.h2 = {.header_list_bytes = 350}});
     assert_string_equal(a.grpc_status, "0");
+}
+
+/** The encoding of a server's answer that would like gzip. */
+static const char *encoding_for(const char *accepted)
+{
+    static answer a;
+    weir_h2_header headers[] = {H(":method", "POST"), H(":scheme", "http"),
+                                H(":path", "/s.S/M"), H(":authority", "a"),
+                                H("te", "trailers"),  H("content-type", "application/grpc"),
+                                H("x", "y")};
+    if (accepted)
+        headers[6] =
+            (weir_h2_header){WEIR_STR("grpc-accept-encoding"), weir_str_from(accepted), false};
+    a = ask(headers, 7, &(weir_grpc_opts){.compression = WEIR_COMPRESSION_GZIP});
+    assert_string_equal(a.grpc_status, "0");
+    assert_string_equal(a.accepted, *a.encoding ? "identity,deflate,gzip,zstd" : "");
+    return a.encoding;
+}
+
+TEST(grpc_headers, an_answer_is_compressed_only_with_what_the_client_takes)
+{
+    static const char *const takes[] = {
+        "gzip", "identity,deflate,gzip", "identity, gzip ,br", ",,gzip", "gzip,", "gzip\t,x"};
+    static const char *const takes_not[] = {
+        NULL, "", "identity", "identity,deflate", "gzi", "GZIP", "gzipx", ",", "x-gzip"};
+    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++)
+        assert_string_equal(encoding_for(takes[i]), "gzip");
+    for (size_t i = 0; i < sizeof takes_not / sizeof *takes_not; i++)
+        assert_string_equal(encoding_for(takes_not[i]), "");
 }

@@ -2,12 +2,15 @@
  * @file
  * Inside of the gRPC engine: grpc.c owns connections, grpc_call.c the life of calls, grpc_headers.c
  * reads and writes header blocks, grpc_in.c cuts incoming bytes into messages, grpc_out.c queues
- * outgoing ones.
+ * outgoing ones, grpc_compression.c compresses these and decompresses those.
  */
 #ifndef WEIR_CODEC_GRPC_IMPL_H
 #define WEIR_CODEC_GRPC_IMPL_H
 
 #include <weir/codec/grpc.h>
+
+/** A grpc-accept-encoding that is no longer is read once for many calls. */
+#define WEIR__ACCEPTED_MAX 38
 
 struct weir_grpc {
     weir_h2 *h2;
@@ -25,6 +28,11 @@ struct weir_grpc {
     weir_timer drain;   /* the client does not answer the PING of a drain */
     const char *reason; /* of the drain; NULL: none */
     weir_grpc_traffic traffic;
+    /* The last grpc-accept-encoding, which is the same in most calls of a client. */
+    char accepted_text[WEIR__ACCEPTED_MAX];
+    uint8_t accepted_len;
+    uint8_t accepted;                  /* a bit per weir_compression */
+    weir_compressors *own_compressors; /* NULL: the opts', or not needed yet */
 };
 
 /** A message, or the rest of it, on its way out: header, prefix and bytes in one pool block, or
@@ -41,10 +49,11 @@ typedef struct weir__out {
 /** The message that is being received. */
 typedef struct weir__in {
     uint8_t prefix[WEIR_GRPC_PREFIX];
-    unsigned prefix_len;
-    uint32_t need;  /* bytes of the message */
-    uint32_t have;  /* of them, in `block` */
-    uint8_t *block; /* grows as bytes arrive, never to more than twice of them */
+    uint8_t prefix_len;
+    bool compressed; /* as its flag byte says */
+    uint32_t need;   /* bytes of the message */
+    uint32_t have;   /* of them, in `block` */
+    uint8_t *block;  /* grows as bytes arrive, never to more than twice of them */
     size_t block_size;
 } weir__in;
 
@@ -58,7 +67,7 @@ typedef enum weir__fields {
     WEIR__BAD_TIMEOUT = 32,
     WEIR__BAD_METADATA = 64,
     WEIR__NO_MEMORY = 128,
-    WEIR__COMPRESSED = 256
+    WEIR__UNKNOWN_ENCODING = 256
 } weir__fields;
 
 struct weir_grpc_call {
@@ -107,6 +116,10 @@ struct weir_grpc_call {
     bool stream_gone;    /* HTTP/2 is done with it, the owner is not */
     bool reset;          /* we sent RST_STREAM */
     weir_grpc_fate fate;
+    bool uncompressed; /* messages from now on, in a call that has a compression */
+    uint8_t sends;     /* weir_compression: identity, or what the peer takes */
+    uint8_t receives;  /* the peer's grpc-encoding; WEIR_COMPRESSION_DEFAULT: not known */
+    uint8_t accepts;   /* the peer's grpc-accept-encoding: a bit per weir_compression */
 };
 
 /* grpc.c */
@@ -159,6 +172,21 @@ WEIR_MUST_CHECK weir_err weir__grpc_submit_request(weir_grpc_call *call,
 WEIR_MUST_CHECK weir_err weir__grpc_submit_response(weir_grpc_call *call, bool only);
 WEIR_MUST_CHECK weir_err weir__grpc_submit_trailers(weir_grpc_call *call);
 
+/* grpc_compression.c */
+
+/** Values of the headers of these names. */
+void weir__grpc_read_encoding(weir_grpc_call *call, weir_str value);
+void weir__grpc_read_accepted(weir_grpc_call *call, weir_str value);
+/** What both ends offer, without spaces, which some peers do not expect. */
+#define WEIR__GRPC_ACCEPTED WEIR_STR("identity,deflate,gzip,zstd")
+/** The message in its compressed form, if that is smaller; else `out` itself. */
+weir__out *weir__grpc_compressed(weir_grpc_call *call, weir__out *out);
+/** Checks the flag of a message that begins. @return false: the call has been ended */
+bool weir__grpc_check_flag(weir_grpc_call *call);
+/** Decompresses into the call's block, in place of what is there. @return false: the call has been
+ * ended */
+bool weir__grpc_decompress(weir_grpc_call *call, weir_str bytes, weir_str *out);
+
 /* grpc_in.c */
 
 void weir__grpc_on_data(weir_h2 *h2, void *stream, const uint8_t *data, size_t len, void *user);
@@ -172,6 +200,9 @@ void weir__grpc_in_free(weir_grpc_call *call);
 void weir__grpc_on_body(weir_h2 *h2, void *stream, size_t max, weir_h2_body *out, void *user);
 weir_err weir__grpc_on_body_write(weir_h2 *h2, void *stream, weir_buf *out, size_t len, void *user);
 void weir__grpc_out_clear(weir_grpc_call *call);
+/** A message with room for `size` bytes behind its prefix; NULL: out of memory. */
+weir__out *weir__grpc_out_new(weir_grpc *grpc, size_t size);
+void weir__grpc_out_free(weir_grpc *grpc, weir__out *out);
 /** Server: drops what is queued, so that a status can follow at once. @return false: it cannot,
  * because a message is half sent, the peer's windows are closed, or the end is queued already */
 bool weir__grpc_out_forget(weir_grpc_call *call);

@@ -20,13 +20,11 @@ static bool is_listening(const weir_grpc_call *call)
     return call->announced && !call->reset && !answered && !call->decided;
 }
 
+/** `message` is the call's own or lies in the input. */
 static void deliver(weir_grpc_call *call, weir_str message)
 {
-    if (call->expect_one && call->got_message) {
-        weir__grpc_fail(call, WEIR_STATUS_UNIMPLEMENTED,
-                        "cardinality violation: a second message where one was expected");
+    if (call->in.compressed && !weir__grpc_decompress(call, message, &message))
         return;
-    }
     call->got_message = true;
     call->grpc->traffic.messages_received++;
     call->grpc->traffic.last_received = weir_timers_now(call->grpc->timers);
@@ -60,18 +58,19 @@ static bool check_prefix(weir_grpc_call *call)
     in->need = (uint32_t)in->prefix[1] << 24 | (uint32_t)in->prefix[2] << 16 |
                (uint32_t)in->prefix[3] << 8 | in->prefix[4];
     in->have = 0;
-    if (in->prefix[0] > 1)
-        weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
-                        "a message begins with the invalid flag byte %u", in->prefix[0]);
-    else if (in->prefix[0] == 1)
-        weir__grpc_fail(call, WEIR_STATUS_INTERNAL,
-                        "a message is marked as compressed without a grpc-encoding");
-    else if (in->need > call->grpc->opts.max_receive_bytes)
-        weir__grpc_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED,
-                        "a message of %lu bytes is larger than the limit of %zu",
-                        (unsigned long)in->need, call->grpc->opts.max_receive_bytes);
-    else
+    if (call->expect_one && call->got_message) {
+        weir__grpc_fail(call, WEIR_STATUS_UNIMPLEMENTED,
+                        "cardinality violation: a second message where one was expected");
+        return false;
+    }
+    in->compressed = in->prefix[0] != 0;
+    if (in->compressed && !weir__grpc_check_flag(call))
+        return false;
+    if (in->need <= call->grpc->opts.max_receive_bytes)
         return true;
+    weir__grpc_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED,
+                    "a message of %lu bytes is larger than the limit of %zu",
+                    (unsigned long)in->need, call->grpc->opts.max_receive_bytes);
     return false;
 }
 
@@ -81,7 +80,7 @@ static size_t take_prefix(weir_grpc_call *call, const uint8_t *data, size_t len)
     size_t want = WEIR_GRPC_PREFIX - in->prefix_len;
     size_t got = len < want ? len : want;
     memcpy(in->prefix + in->prefix_len, data, got);
-    in->prefix_len += (unsigned)got;
+    in->prefix_len = (uint8_t)(in->prefix_len + got);
     return got;
 }
 
@@ -90,8 +89,10 @@ static void deliver_whole(weir_grpc_call *call, const uint8_t *data)
 {
     weir__in *in = &call->in;
     in->prefix_len = 0;
-    if (!call->expect_one || in->need == 0 || call->got_message) {
+    if (!call->expect_one || in->need == 0 || in->compressed) {
         deliver(call, weir_str_of(data, in->need));
+        if (in->compressed && !call->expect_one)
+            weir__grpc_in_free(call);
         return;
     }
     uint8_t *own = weir_arena_alloc(&call->arena, in->need);

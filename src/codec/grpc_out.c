@@ -1,7 +1,18 @@
 /* Outgoing messages: a queue per call, which HTTP/2 empties as the windows allow. */
 #include "grpc_impl.h"
 
-static void out_free(weir_grpc *grpc, weir__out *out)
+weir__out *weir__grpc_out_new(weir_grpc *grpc, size_t size)
+{
+    size_t block_size = sizeof(weir__out) + WEIR_GRPC_PREFIX + size;
+    weir__out *out = weir_pool_get(grpc->pool, block_size);
+    if (out)
+        *out = (weir__out){.bytes = (uint8_t *)(out + 1),
+                           .len = WEIR_GRPC_PREFIX + size,
+                           .block_size = block_size};
+    return out;
+}
+
+void weir__grpc_out_free(weir_grpc *grpc, weir__out *out)
 {
     if (out->release)
         out->release(out->user);
@@ -13,10 +24,10 @@ void weir__grpc_out_clear(weir_grpc_call *call)
     while (call->out_first) {
         weir__out *out = call->out_first;
         call->out_first = out->next;
-        out_free(call->grpc, out);
+        weir__grpc_out_free(call->grpc, out);
     }
     if (call->out_begun)
-        out_free(call->grpc, call->out_begun);
+        weir__grpc_out_free(call->grpc, call->out_begun);
     call->out_last = call->out_begun = NULL;
     call->out_bytes = 0;
 }
@@ -31,7 +42,7 @@ bool weir__grpc_out_forget(weir_grpc_call *call)
     return true;
 }
 
-static weir_err check_send(weir_grpc_call *call, size_t size)
+weir_err weir_grpc_send_check(const weir_grpc_call *call, size_t size)
 {
     if (call->reset)
         return WEIR_ECLOSED;
@@ -74,9 +85,9 @@ static void push(weir_grpc_call *call, weir__out *out)
         weir_h2_body_ready(call->grpc->h2, call->id);
 }
 
-void weir_grpc_prefix(uint8_t out[WEIR_GRPC_PREFIX], uint32_t size)
+void weir_grpc_prefix(uint8_t out[WEIR_GRPC_PREFIX], bool compressed, uint32_t size)
 {
-    out[0] = 0;
+    out[0] = compressed;
     out[1] = (uint8_t)(size >> 24);
     out[2] = (uint8_t)(size >> 16);
     out[3] = (uint8_t)(size >> 8);
@@ -85,18 +96,16 @@ void weir_grpc_prefix(uint8_t out[WEIR_GRPC_PREFIX], uint32_t size)
 
 weir_err weir_grpc_send_begin(weir_grpc_call *call, size_t size, uint8_t **room)
 {
-    weir_err err = check_send(call, size);
+    weir_err err = weir_grpc_send_check(call, size);
     if (err)
         return err;
     if (!weir_grpc_is_writable(call))
         return WEIR_EAGAIN;
-    size_t block_size = sizeof(weir__out) + WEIR_GRPC_PREFIX + size;
-    weir__out *out = weir_pool_get(call->grpc->pool, block_size);
+    weir__out *out = weir__grpc_out_new(call->grpc, size);
     if (!out)
         return WEIR_ENOMEM;
     uint8_t *framed = (uint8_t *)(out + 1);
-    *out = (weir__out){.bytes = framed, .len = WEIR_GRPC_PREFIX + size, .block_size = block_size};
-    weir_grpc_prefix(framed, (uint32_t)size);
+    weir_grpc_prefix(framed, false, (uint32_t)size);
     call->out_begun = out;
     *room = framed + WEIR_GRPC_PREFIX;
     return WEIR_OK;
@@ -114,20 +123,22 @@ void weir_grpc_send_end(weir_grpc_call *call)
     if (!out)
         return;
     call->out_begun = NULL;
+    if (call->sends > WEIR_COMPRESSION_IDENTITY)
+        out = weir__grpc_compressed(call, out);
     push(call, out);
 }
 
 void weir_grpc_send_drop(weir_grpc_call *call)
 {
     if (call->out_begun)
-        out_free(call->grpc, call->out_begun);
+        weir__grpc_out_free(call->grpc, call->out_begun);
     call->out_begun = NULL;
 }
 
 weir_err weir_grpc_send_framed(weir_grpc_call *call, const uint8_t *framed, size_t len,
                                weir_buf_release_fn release, void *user)
 {
-    weir_err err = check_send(call, len - WEIR_GRPC_PREFIX);
+    weir_err err = weir_grpc_send_check(call, len - WEIR_GRPC_PREFIX);
     if (err)
         return err;
     weir__out *out = weir_pool_get(call->grpc->pool, sizeof *out);
@@ -233,7 +244,7 @@ weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_bu
             call->grpc->traffic.messages_sent++;
             call->grpc->traffic.last_sent = weir_timers_now(call->grpc->timers);
             call->out_first = out->next;
-            out_free(call->grpc, out);
+            weir__grpc_out_free(call->grpc, out);
         }
     }
     drained(call);

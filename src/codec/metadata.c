@@ -16,9 +16,11 @@ static bool key_is_valid(weir_str key)
 
 static bool key_is_reserved(weir_str key)
 {
-    static const char *const used[] = {
-        "content-type",      "te",         "user-agent",    "host", "connection", "upgrade",
-        "transfer-encoding", "keep-alive", "content-length"};
+    static const char *const used[] = {"content-type",      "te",
+                                       "user-agent",        "host",
+                                       "connection",        "upgrade",
+                                       "transfer-encoding", "keep-alive",
+                                       "content-length",    "proxy-connection"};
     if (weir_str_starts(key, WEIR_STR("grpc-")))
         return true;
     for (size_t i = 0; i < sizeof used / sizeof *used; i++) {

@@ -97,6 +97,13 @@ static weir_err init_parts(weir_loop *loop, const weir_loop_opts *opts)
         if (err)
             close_poller(loop);
     }
+    if (!err) {
+        err = weir_compressors_new(&loop->compressors, &loop->timers);
+        if (err) {
+            weir__loop_expel(loop);
+            close_poller(loop);
+        }
+    }
     if (err)
         weir_pool_free(loop->pool);
     return err;
@@ -165,6 +172,7 @@ void weir_loop_free(weir_loop *loop)
     cancel_tasks(loop); /* what the ends of connections have posted */
     weir__loop_expel(loop);
     close_poller(loop);
+    weir_compressors_free(loop->compressors);
     weir_pool_free(loop->pool);
     free(loop);
 }
@@ -300,6 +308,11 @@ weir_time weir_loop_now(const weir_loop *loop)
 weir_timers *weir_loop_timers(weir_loop *loop)
 {
     return &loop->timers;
+}
+
+weir_compressors *weir_loop_compressors(weir_loop *loop)
+{
+    return loop->compressors;
 }
 
 weir_pool *weir_loop_pool(weir_loop *loop)

@@ -17,6 +17,7 @@ struct weir_loop {
     weir__poller *poller;
     weir_pool *pool;
     weir_slots *slots;
+    weir_compressors *compressors;
     weir_list watchers; /* every one that is wanted, but for those in `again` */
     weir_list again;    /* edge-triggered and not read to the end: next turn's */
     weir_list deferred;

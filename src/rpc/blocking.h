@@ -60,6 +60,7 @@ struct weir_blocking_call {
 
     /* The handler's. */
     weir_metadata headers, trailers;
+    weir_compression compression; /* WEIR_COMPRESSION_DEFAULT: the server's */
     bool headers_sent;
 };
 

@@ -10,6 +10,7 @@ typedef struct additions {
     const weir_metadata *headers; /* lie in the blocking call, which outlives this: `owner` */
     const weir_metadata *trailers;
     weir_blocking_call *owner;
+    weir_compression compression; /* WEIR_COMPRESSION_DEFAULT: as it is */
     bool send;
 } additions;
 
@@ -23,10 +24,20 @@ static void add_all(weir_call *call, const weir_metadata *metadata,
     }
 }
 
+/** Too late, because an interceptor has sent the headers, is the same as a client that does not
+ * take it: messages go as they are. */
+static void choose_compression(weir_call *call, weir_compression compression)
+{
+    weir_err late = weir_call_set_compression(call, compression);
+    (void)late;
+}
+
 static void run_additions(weir_call *call, void *user)
 {
     additions *a = user;
     if (call) {
+        if (a->compression)
+            choose_compression(call, a->compression);
         add_all(call, a->headers, weir_call_add_header);
         add_all(call, a->trailers, weir_call_add_trailer);
         if (a->send)
@@ -42,7 +53,7 @@ weir_err weir__blocking_post_metadata(weir_blocking_call *call, const weir_metad
     additions *a = malloc(sizeof *a);
     if (!a)
         return WEIR_ENOMEM;
-    *a = (additions){headers, trailers, call, send};
+    *a = (additions){headers, trailers, call, headers ? call->compression : 0, send};
     atomic_fetch_add(&call->owners, 1);
     weir_err err = weir_call_run_post(call->id, run_additions, a);
     if (err) {
@@ -58,7 +69,7 @@ weir_err weir__blocking_headers(weir_blocking_call *call, bool send)
     if (call->headers_sent)
         return WEIR_OK;
     call->headers_sent = true;
-    return call->headers.len > 0 || send
+    return call->headers.len > 0 || call->compression || send
                ? weir__blocking_post_metadata(call, &call->headers, NULL, send)
                : WEIR_OK;
 }
@@ -163,6 +174,21 @@ weir_err weir_blocking_add_header(weir_blocking_call *call, weir_str key, weir_s
 weir_err weir_blocking_add_trailer(weir_blocking_call *call, weir_str key, weir_str value)
 {
     return weir_metadata_add(&call->trailers, &call->arena, key, value);
+}
+
+weir_err weir_blocking_set_compression(weir_blocking_call *call, weir_compression compression)
+{
+    if (compression == WEIR_COMPRESSION_DEFAULT || (unsigned)compression >= WEIR_COMPRESSION_COUNT)
+        return WEIR_EINVAL;
+    if (call->headers_sent)
+        return WEIR_ESTATE;
+    call->compression = compression;
+    return WEIR_OK;
+}
+
+void weir_blocking_set_message_compression(weir_blocking_call *call, bool on)
+{
+    call->inbox.uncompressed = !on;
 }
 
 weir_err weir_blocking_send_headers(weir_blocking_call *call)

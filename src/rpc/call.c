@@ -132,6 +132,42 @@ weir_err weir_call_send_headers(weir_call *call)
     return weir_grpc_send_headers(call->wire);
 }
 
+/* Compression. */
+
+weir_err weir_call_set_compression(weir_call *call, weir_compression compression)
+{
+    if (call->wire)
+        return weir_grpc_call_set_compression(call->wire, compression);
+    if (compression == WEIR_COMPRESSION_DEFAULT || (unsigned)compression >= WEIR_COMPRESSION_COUNT)
+        return WEIR_EINVAL;
+    call->compression = compression;
+    return WEIR_OK;
+}
+
+weir_compression weir_call_compression(const weir_call *call)
+{
+    if (call->wire)
+        return weir_grpc_call_compression(call->wire);
+    return call->compression ? call->compression : WEIR_COMPRESSION_IDENTITY;
+}
+
+void weir_call_set_message_compression(weir_call *call, bool on)
+{
+    call->uncompressed = !on;
+    if (call->wire)
+        weir_grpc_call_set_message_compression(call->wire, on);
+}
+
+weir_compression weir_call_peer_compression(const weir_call *call)
+{
+    return call->wire ? weir_grpc_call_peer_compression(call->wire) : WEIR_COMPRESSION_IDENTITY;
+}
+
+bool weir_call_message_was_compressed(const weir_call *call)
+{
+    return call->wire && weir_grpc_call_message_was_compressed(call->wire);
+}
+
 size_t weir_call_unsent(const weir_call *call)
 {
     return call->wire ? weir_grpc_call_unsent(call->wire) : 0;
@@ -172,20 +208,28 @@ static void release_payload(void *user)
     weir_payload_unref(user);
 }
 
+static weir_err queue_payload(weir_call *call, weir_payload *payload, weir_buf_release_fn release,
+                              void *user)
+{
+    weir_err err = weir_grpc_send_check(call->wire, weir_payload_bytes(payload).len);
+    if (err)
+        return err;
+    weir_str framed = weir__payload_framed_for(payload, call->wire);
+    return weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
+                                 user);
+}
+
 /** What the interceptors make of a message that is encoded already. */
-static weir_err send_intercepted(weir_call *call, weir_str framed, weir_buf_release_fn release,
-                                 void *user)
+static weir_err send_intercepted(weir_call *call, weir_payload *payload,
+                                 weir_buf_release_fn release, void *user)
 {
     weir_payload *other = NULL;
     bool dropped = false;
-    weir_err err = weir__intercept_payload(call, framed, &other, &dropped);
+    weir_err err = weir__intercept_payload(call, weir__payload_framed(payload), &other, &dropped);
     if (!err && !other && !dropped)
-        return weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
-                                     user);
+        return queue_payload(call, payload, release, user);
     if (!err && other) {
-        framed = weir__payload_framed(other);
-        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len,
-                                    release_payload, other);
+        err = queue_payload(call, other, release_payload, other);
         if (err)
             weir_payload_unref(other);
     }
@@ -194,15 +238,11 @@ static weir_err send_intercepted(weir_call *call, weir_str framed, weir_buf_rele
     return err;
 }
 
-weir_err weir__call_send_framed(weir_call *call, weir_str framed, weir_buf_release_fn release,
-                                void *user)
+weir_err weir__call_send_payload(weir_call *call, weir_payload *payload,
+                                 weir_buf_release_fn release, void *user)
 {
-    weir_err err;
-    if (weir__call_sees_sending(call))
-        err = send_intercepted(call, framed, release, user);
-    else
-        err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
-                                    user);
+    weir_err err = weir__call_sees_sending(call) ? send_intercepted(call, payload, release, user)
+                                                 : queue_payload(call, payload, release, user);
     if (err)
         release(user);
     else
@@ -218,8 +258,7 @@ weir_err weir_call_send_payload(weir_call *call, weir_payload *payload)
         return call->ops->wait_writable(call);
     if (!weir_grpc_is_writable(call->wire))
         return WEIR_EAGAIN;
-    return weir__call_send_framed(call, weir__payload_framed(payload), release_payload,
-                                  weir_payload_ref(payload));
+    return weir__call_send_payload(call, payload, release_payload, weir_payload_ref(payload));
 }
 
 weir_err weir_call_reply(weir_call *call, const void *message)

@@ -37,8 +37,9 @@ typedef struct weir__call_ops {
     weir_err (*wait_writable)(weir_call *call);
     weir_err (*half_close_early)(weir_call *call);
     void (*cancel_early)(weir_call *call);
-    /** Keeps a message for later; as weir_grpc_send_framed(). */
-    weir_err (*send_early)(weir_call *call, weir_str framed, weir_buf_release_fn release,
+    /** Keeps a message for later; `release(user)`, which gives back its reference, as
+     * weir_grpc_send_framed(). */
+    weir_err (*send_early)(weir_call *call, weir_payload *payload, weir_buf_release_fn release,
                            void *user);
 } weir__call_ops;
 
@@ -52,6 +53,8 @@ struct weir_call {
     const weir_message *sends;    /* the type that this end sends */
     const weir_message *receives; /* and the other */
     weir_time deadline;
+    weir_compression compression; /* client: of its requests */
+    bool uncompressed;            /* messages from now on */
     weir_arena *arena;
     void *data;
     weir_str identity;        /* what an interceptor has found out about the client */
@@ -90,16 +93,19 @@ bool weir__call_decode(weir_call *call, weir_str bytes, weir_arena *arena, unsig
 /** Ends a call whose peer's message could not be decoded. */
 void weir__call_malformed(weir_call *call, weir_err err);
 
-/** Queues an encoded message, which the interceptors see. `release(user)` comes once, whatever is
- * returned. Errors as weir_grpc_send_framed(). */
-weir_err weir__call_send_framed(weir_call *call, weir_str framed, weir_buf_release_fn release,
-                                void *user);
+/** Queues an encoded message, which the interceptors see, in the call's compression.
+ * `release(user)`, which gives back a reference, comes once, whatever is returned. Errors as
+ * weir_grpc_send_framed(). */
+weir_err weir__call_send_payload(weir_call *call, weir_payload *payload,
+                                 weir_buf_release_fn release, void *user);
 
 /** Delivery goes on, from another thread. */
 weir_err weir__call_resume_post(weir_call_id id);
 
 /** A shared message: its bytes, the gRPC prefix in front. */
 weir_str weir__payload_framed(const weir_payload *payload);
+/** The same as the call sends it: compressed, once for all calls, if that makes it smaller. */
+weir_str weir__payload_framed_for(weir_payload *payload, weir_grpc_call *wire);
 const weir_message *weir__payload_type(const weir_payload *payload);
 
 #endif

@@ -54,12 +54,11 @@ static void sent(void *user)
 /** Takes `p` in every case. */
 static void run_send(weir_call *call, post *p)
 {
-    weir_str framed = weir__payload_framed(p->payload);
     if (weir__payload_type(p->payload) != call->sends)
         sent(p);
     else if (call->wire)
-        weir__call_send_framed(call, framed, sent, p);
-    else if (call->ops->send_early(call, framed, sent, p))
+        weir__call_send_payload(call, p->payload, sent, p);
+    else if (call->ops->send_early(call, p->payload, sent, p))
         sent(p);
 }
 

@@ -88,7 +88,7 @@ typedef struct weir__client_ops {
 /** A message that waits for the connection. */
 typedef struct weir__early {
     struct weir__early *next;
-    weir_str framed;
+    weir_payload *payload; /* its reference goes back with `release` */
     weir_buf_release_fn release;
     void *user;
 } weir__early;

@@ -22,12 +22,28 @@ static weir_err show_request(weir__client_call *cc)
     return WEIR_OK;
 }
 
+/** A copy, which the engine compresses. */
+static weir_err send_request_compressed(weir__client_call *cc)
+{
+    size_t size = cc->request.len - WEIR_GRPC_PREFIX;
+    uint8_t *room;
+    weir_err err = weir_grpc_send_begin(cc->call.wire, size, &room);
+    if (err)
+        return err;
+    memcpy(room, cc->request.ptr + WEIR_GRPC_PREFIX, size);
+    weir_grpc_send_end(cc->call.wire);
+    return WEIR_OK;
+}
+
 /** It stays ours, for another try; the engine's call ends before this one. */
 static weir_err send_request(weir__client_call *cc)
 {
     weir_err err = cc->request.len > 0 ? show_request(cc) : WEIR_OK;
     if (err || cc->request.len == 0)
         return err;
+    if (weir_grpc_call_next_compression(cc->call.wire) > WEIR_COMPRESSION_IDENTITY &&
+        cc->request.len >= WEIR_GRPC_PREFIX + WEIR_COMPRESS_MIN_BYTES)
+        return send_request_compressed(cc);
     return weir_grpc_send_framed(cc->call.wire, (const uint8_t *)cc->request.ptr, cc->request.len,
                                  NULL, NULL);
 }
@@ -39,7 +55,7 @@ static weir_err send_posted(weir__client_call *cc)
         weir__early *early = cc->early_first;
         cc->early_first = early->next;
         cc->sent = true;
-        err = weir__call_send_framed(&cc->call, early->framed, early->release, early->user);
+        err = weir__call_send_payload(&cc->call, early->payload, early->release, early->user);
     }
     return err;
 }
@@ -66,6 +82,7 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__link *link)
         .https = channel->opts.tls != NULL,
         .deadline = cc->call.deadline,
         .metadata = &cc->metadata,
+        .compression = cc->call.compression,
         .owner = &cc->call,
     };
     weir_grpc_call *wire;
@@ -76,6 +93,8 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__link *link)
     cc->call.link = link;
     cc->call.wire = wire;
     weir__count_started(&channel->attempts, weir_loop_now(cc->call.loop));
+    if (cc->call.uncompressed)
+        weir_grpc_call_set_message_compression(wire, false);
     if (cc->expect_one)
         weir_grpc_expect_one(wire);
     send_all_early(cc);

@@ -203,7 +203,7 @@ static void proceed(weir_call *call)
         weir_list_append(&cc->channel->held, &cc->node);
 }
 
-static weir_err send_early(weir_call *call, weir_str framed, weir_buf_release_fn release,
+static weir_err send_early(weir_call *call, weir_payload *payload, weir_buf_release_fn release,
                            void *user)
 {
     weir__client_call *cc = of(call);
@@ -212,7 +212,7 @@ static weir_err send_early(weir_call *call, weir_str framed, weir_buf_release_fn
     weir__early *early = weir_arena_alloc(&cc->arena, sizeof *early);
     if (!early)
         return WEIR_ENOMEM;
-    *early = (weir__early){NULL, framed, release, user};
+    *early = (weir__early){NULL, payload, release, user};
     if (cc->early_first)
         cc->early_last->next = early;
     else
@@ -255,7 +255,7 @@ static weir_err copy_metadata(weir__client_call *cc, const weir_metadata *metada
 static weir_err add_request(weir__client_call *cc, const void *request, size_t size)
 {
     uint8_t *framed = (uint8_t *)cc->room + WEIR__CALL_ROOM;
-    weir_grpc_prefix(framed, (uint32_t)size);
+    weir_grpc_prefix(framed, false, (uint32_t)size);
     cc->request = weir_str_of(framed, WEIR_GRPC_PREFIX + size);
     cc->half_close = true;
     return weir_message_encode(cc->call.sends, request, framed + WEIR_GRPC_PREFIX, size);
@@ -311,6 +311,8 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
     cc->began = weir_time_now();
     set_call(cc, method);
     cc->call.deadline = deadline_of(cc, opts);
+    cc->call.compression =
+        opts && opts->compression ? opts->compression : channel->opts.compression;
     if (opts)
         cc->child.parent = opts->parent;
     cc->join_err = WEIR_ECLOSED; /* not joined yet */

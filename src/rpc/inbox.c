@@ -108,6 +108,18 @@ weir__received *weir__inbox_take(weir__inbox *inbox, weir_call_id id, weir_time 
     return message;
 }
 
+static weir_err post_uncompressed(weir_call_id id, const weir_message *type, const void *message)
+{
+    weir_payload *payload;
+    weir_err err = weir_payload_new(&payload, type, message);
+    if (err)
+        return err;
+    weir_payload_set_compression(payload, false);
+    err = weir_call_send_payload_post(id, payload);
+    weir_payload_unref(payload);
+    return err;
+}
+
 weir_err weir__inbox_send(weir__inbox *inbox, weir_call_id id, const weir_message *type,
                           const void *message, weir_time deadline)
 {
@@ -115,7 +127,8 @@ weir_err weir__inbox_send(weir__inbox *inbox, weir_call_id id, const weir_messag
         pthread_mutex_lock(&inbox->lock);
         inbox->writable = false;
         pthread_mutex_unlock(&inbox->lock);
-        weir_err err = weir_call_send_post(id, type, message);
+        weir_err err = inbox->uncompressed ? post_uncompressed(id, type, message)
+                                           : weir_call_send_post(id, type, message);
         if (err != WEIR_EAGAIN)
             return err;
         bool in_time = true;

@@ -19,8 +19,9 @@ typedef struct weir__received {
 } weir__received;
 
 typedef struct weir__inbox {
-    pthread_mutex_t lock; /* of all that follows; the owner's too, if it likes */
+    pthread_mutex_t lock; /* of all but what is marked; the owner's too, if it likes */
     pthread_cond_t changed;
+    bool uncompressed; /* what is sent from now on; the waiting thread's */
     size_t high_water; /* queued bytes at which the peer is slowed down; constant */
     weir__received *first, *last;
     size_t queued_bytes;

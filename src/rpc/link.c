@@ -119,8 +119,10 @@ weir_err weir__link_new(weir__link **out, weir_conn *conn, weir_h2_role role,
     link->owner = owner;
     link->conn = conn;
     weir_arena_init(&link->scratch, pool, 0);
+    weir_grpc_opts own = *opts;
+    own.compressors = weir_loop_compressors(loop);
     weir_err err =
-        weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop), opts);
+        weir_grpc_new(&link->grpc, role, &grpc_ops, link, pool, weir_loop_timers(loop), &own);
     if (err) {
         weir_pool_put(pool, link, sizeof *link);
         return err;

@@ -59,6 +59,7 @@ weir_server *weir_server_new(const weir_server_opts *opts)
         .call_bytes = server->opts.call_bytes,
         .max_call_us = server->opts.max_call_us,
         .call_idle_us = server->opts.call_idle_us,
+        .compression = server->opts.compression,
     };
     weir_tls_ref(server->opts.tls);
     set_keepalive(server);

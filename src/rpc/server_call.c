@@ -151,7 +151,7 @@ static weir_err no_connection(weir_call *call WEIR_UNUSED)
 
 static void nothing(weir_call *call WEIR_UNUSED) {}
 
-static weir_err no_send(weir_call *call WEIR_UNUSED, weir_str framed WEIR_UNUSED,
+static weir_err no_send(weir_call *call WEIR_UNUSED, weir_payload *payload WEIR_UNUSED,
                         weir_buf_release_fn release WEIR_UNUSED, void *user WEIR_UNUSED)
 {
     return WEIR_ECLOSED;

@@ -100,6 +100,11 @@ weir_err weir_stream_read(weir_stream *stream, weir_arena *mem, void **message)
     return err;
 }
 
+void weir_stream_set_message_compression(weir_stream *stream, bool on)
+{
+    stream->inbox.uncompressed = !on;
+}
+
 weir_err weir_stream_write(weir_stream *stream, const void *message)
 {
     return stream->half_closed

@@ -143,6 +143,13 @@ static void obey(weir_grpc_call *call, weir_str bytes)
     case 's':
         send_framed(f, call);
         break;
+    case 'u':
+        weir_grpc_call_set_message_compression(call, weir_grpc_call_message_was_compressed(call));
+        break;
+    case 'z':
+        if (weir_grpc_call_set_compression(call, (weir_compression)(bytes.len % 6)))
+            check_str(bytes); /* too late, or no such encoding */
+        break;
     case 'd':
         weir_grpc_drain(f->grpc, "drain");
         break;
@@ -216,11 +223,15 @@ static void start_call(struct fuzz *f, int64_t deadline_us)
                                    .user_agent = WEIR_STR("fuzz"),
                                    .deadline = deadline_us ? weir_time_add(f->now, deadline_us)
                                                            : weir_time_never(),
+                                   .compression = (weir_compression)(f->open % 5),
                                    .owner = f};
     if (weir_grpc_call_start(&call, f->grpc, &start))
         return;
     begin(f, call);
     echo(call, WEIR_STR("hello"));
+    echo(call, WEIR_STR("a request that is long enough to be compressed, where the call has a "
+                        "compression, because it says the same again and again: hello hello "
+                        "hello hello hello hello"));
 }
 
 static void on_room(weir_grpc *grpc, void *user)
@@ -290,7 +301,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct fuzz f = {.now = {WEIR_SECONDS(1000)}, .mode = data[0]};
     weir_h2_role role = f.mode & AS_CLIENT ? WEIR_H2_CLIENT : WEIR_H2_SERVER;
-    const weir_grpc_opts opts = {.max_receive_bytes = 1 << 20, .max_call_us = WEIR_SECONDS(10)};
+    const weir_grpc_opts opts = {.max_receive_bytes = 1 << 20,
+                                 .max_call_us = WEIR_SECONDS(10),
+                                 .compression = WEIR_COMPRESSION_GZIP};
     weir_timers_init(&f.timers, f.now);
     if (weir_grpc_new(&f.grpc, role, &ops, &f, NULL, &f.timers, &opts))
         return 0;

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import unittest
+import zlib
 
 import grpc
 
@@ -29,6 +30,7 @@ GROWTH_MIB = 32
 HANDSHAKE_SECONDS = 20  # what the server gives a peer until its SETTINGS
 SLOW_PEERS = 50
 FRAMES = 200000
+RESOURCE_EXHAUSTED, INTERNAL = 8, 13
 
 
 class Server:
@@ -235,6 +237,47 @@ class Abuse(unittest.TestCase):
                 for _ in range(50):
                     peer.data(peer.open(call_headers(UNARY)), b"\0\0\x3f\xff\xff" + b"x" * 10)
             self.assert_served()
+
+    def expect_bomb_refused(self, encoding, bomb, times):
+        with self.beside_a_good_client(), Peer(self.server.port) as peer:
+            for _ in range(times):
+                stream = peer.open(call_headers(UNARY, grpc_encoding=encoding))
+                peer.data_in_windows(stream, message(bomb, flag=1))
+                answer = peer.wait(stream)
+                self.assertEqual(answer.status, RESOURCE_EXHAUSTED, (answer, peer.goaway))
+                self.assertIn("larger than the limit of 4194304 bytes when decompressed", answer.text)
+
+    def test_gzip_bombs(self):
+        """A GiB of zeros each, in one MiB."""
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        mebibyte = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+        head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+        bomb = head + 1024 * mebibyte + b"\x03\0" + bytes(4) + (1 << 30).to_bytes(4, "little")
+        self.assertLess(len(bomb), 1 << 21)
+        self.expect_bomb_refused("gzip", bomb, 10)
+
+    def test_zstd_bombs(self):
+        """A GiB each, in 32 KiB: blocks of one byte, 128 KiB times over."""
+        def block(last):
+            return (128 * 1024 << 3 | 1 << 1 | last).to_bytes(3, "little") + b"x"
+        def head(window_log):
+            return b"\x28\xb5\x2f\xfd\0" + bytes([window_log - 10 << 3])
+        self.expect_bomb_refused("zstd", head(23) + 8191 * block(0) + block(1), 10)
+        with Peer(self.server.port) as peer:
+            huge = head(41) + block(1)  # says that it needs two TiB to be decompressed
+            answer = peer.call(UNARY, message(huge, flag=1), grpc_encoding="zstd")
+            self.assertEqual(answer.status, INTERNAL, answer)
+
+    def test_many_tiny_compressed_messages(self):
+        with self.beside_a_good_client(), Peer(self.server.port) as peer:
+            stream = peer.open(call_headers(STREAM, grpc_encoding="deflate"))
+            tiny = message(zlib.compress(MESSAGE), flag=1)
+            for _ in range(100):
+                peer.data(stream, tiny * 40)
+            peer.data(stream, b"", end=True)
+            answer = peer.wait(stream)
+            self.assertEqual(answer.status, 0, answer)
+            self.assertEqual(answer.data, message(MESSAGE) * 4000)
 
     def test_zz_slow_prefaces_end(self):
         """Connected first of all, and silent but for one byte."""

@@ -72,6 +72,9 @@ class Peer:
         self.pongs = 0
         self.closed = False
         self.next_stream = 1
+        self.sent = {}  # DATA bytes by stream, of data_in_windows(); 0: all
+        self.granted = {0: 65535}  # window updates by stream
+        self.initial_window = None  # as the server's SETTINGS say
         self.send(hello)
 
     def __enter__(self):
@@ -105,6 +108,23 @@ class Peer:
         pieces = [payload[at:at + 16384] for at in range(0, len(payload), 16384)] or [b""]
         out = b"".join(frame(DATA, 0, stream, piece) for piece in pieces[:-1])
         self.send(out + frame(DATA, END_STREAM if end else 0, stream, pieces[-1]))
+
+    def data_in_windows(self, stream, payload, piece=16384):
+        """As data(), but waits for the server's windows; until it has an answer."""
+        while self.initial_window is None and not self.closed:
+            self.read_frame()
+        for at in range(0, len(payload), piece):
+            part = payload[at:at + piece]
+            while not (self.answer(stream).ended or self.closed or self.room(stream) >= len(part)):
+                self.read_frame()
+            self.data(stream, part)
+            for each in (0, stream):
+                self.sent[each] = self.sent.get(each, 0) + len(part)
+
+    def room(self, stream):
+        """Bytes that the windows of the stream and the connection have left."""
+        return min(self.granted.get(stream, 0) + self.initial_window - self.sent.get(stream, 0),
+                   self.granted[0] - self.sent.get(0, 0))
 
     def call(self, path, body, **changes):
         """A whole request. @return what came back"""
@@ -158,7 +178,11 @@ class Peer:
             self.goaway = (int.from_bytes(payload[4:8], "big"), payload[8:].decode())
         elif kind == PING:
             self.pongs += flags & ACK
+        elif kind == WINDOW_UPDATE:
+            self.granted[stream] = self.granted.get(stream, 0) + int.from_bytes(payload, "big")
         elif kind == SETTINGS and not flags & ACK:
+            entries = dict(struct.iter_unpack(">HI", payload))
+            self.initial_window = entries.get(4, self.initial_window or 65535)
             self.send(frame(SETTINGS, ACK))
         elif kind == RST_STREAM:
             self.answer(stream).reset = int.from_bytes(payload, "big")

@@ -30,10 +30,12 @@ DOORS = {
     r"nghttp2/.*": "src/codec/h2_nghttp2.h",
     r"ares.*\.h": "src/net/lookup_ares.c",
     r"openssl/.*": "src/net/tls_openssl.h",
+    r"zlib\.h": "src/codec/compress_zlib.c",
+    r"zstd.*\.h": "src/codec/compress_zstd.c",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.
-GENERATED = re.compile(r"(google_protobuf_|weir_wkt_)")
+GENERATED = re.compile(r"(google_protobuf_|google_rpc_|weir_wkt_)")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^">]+)[">]')
 
 

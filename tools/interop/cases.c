@@ -58,7 +58,7 @@ void expect_zeros(struct run *run, const char *call, const testing_payload *payl
 
 testing_payload payload_of(size_t size)
 {
-    static const char zeros[271828];
+    static const char zeros[PAYLOAD_BYTES_MAX];
     return (testing_payload){.body = weir_str_of(zeros, size)};
 }
 

@@ -24,6 +24,18 @@ static const struct option_row rows[] = {
     {"test_case", "CASE", "one of gRPC's cases, or \"all\" (default)", OPTION_TEXT, &test_case, 0,
      0},
     {"timeout", "TIME", "of a whole case (default 30s)", OPTION_DURATION, &timeout_us, 0, 0},
+    {"soak_iterations", "N", "calls of a soak case (default 10)", OPTION_NUMBER, &soak.iterations,
+     1, INT32_MAX},
+    {"soak_max_failures", "N", "of them that may fail (default 0)", OPTION_NUMBER,
+     &soak.max_failures, 0, INT32_MAX},
+    {"soak_per_iteration_max_acceptable_latency_ms", "MS", "longer ones have failed (default 1000)",
+     OPTION_NUMBER, &soak.latency_ms, 1, INT32_MAX},
+    {"soak_overall_timeout_seconds", "S", "of the case (default: what its calls may take)",
+     OPTION_NUMBER, &soak.overall_seconds, 1, INT32_MAX},
+    {"soak_request_size", "BYTES", "payload of a request (default 271828)", OPTION_NUMBER,
+     &soak.request_bytes, 0, PAYLOAD_BYTES_MAX},
+    {"soak_response_size", "BYTES", "payload of a reply (default 314159)", OPTION_NUMBER,
+     &soak.reply_bytes, 0, PAYLOAD_BYTES_MAX},
     {"use_tls", NULL, "TLS", OPTION_FLAG, &use_tls, 0, 0},
     {"ca_file", "FILE", "with --use_tls: trust these authorities (PEM), not the system's",
      OPTION_TEXT, &ca_file, 0, 0},
@@ -47,6 +59,10 @@ static const struct test_case {
     {"large_unary", large_unary},
     {"client_streaming", client_streaming},
     {"server_streaming", server_streaming},
+    {"client_compressed_unary", client_compressed_unary},
+    {"server_compressed_unary", server_compressed_unary},
+    {"client_compressed_streaming", client_compressed_streaming},
+    {"server_compressed_streaming", server_compressed_streaming},
     {"ping_pong", ping_pong},
     {"empty_stream", empty_stream},
     {"custom_metadata", custom_metadata},
@@ -57,21 +73,36 @@ static const struct test_case {
     {"cancel_after_begin", cancel_after_begin},
     {"cancel_after_first_response", cancel_after_first_response},
     {"timeout_on_sleeping_server", timeout_on_sleeping_server},
+    {"rpc_soak", rpc_soak},
+    {"channel_soak", channel_soak},
 };
 
 enum {
     CASE_COUNT = sizeof cases / sizeof cases[0]
 };
 
-static weir_channel *open_channel(void)
+static weir_channel *open_with(const weir_interceptor_use *interceptors, size_t count)
 {
     char target[300];
     const char *form = strchr(server_host, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64;
     int len = snprintf(target, sizeof target, form, server_host, server_port);
     if (len < 0 || (size_t)len >= sizeof target)
         usage_error(&program, "--server_host is too long");
-    return weir_channel_new(target,
-                            &(weir_channel_opts){.authority = server_host_override, .tls = tls});
+    return weir_channel_new(target, &(weir_channel_opts){.authority = server_host_override,
+                                                         .tls = tls,
+                                                         .interceptors = interceptors,
+                                                         .interceptor_count = count});
+}
+
+weir_channel *open_channel(const struct run *run WEIR_UNUSED)
+{
+    return open_with(NULL, 0);
+}
+
+/** Whether the case looks at what was compressed. */
+static bool is_watched(const struct test_case *c)
+{
+    return c->run == server_compressed_unary || c->run == server_compressed_streaming;
 }
 
 /** Each case has a channel of its own, so that none meets what another left. */
@@ -79,10 +110,10 @@ static bool run_case(const struct test_case *c)
 {
     struct run run = {
         .name = c->name,
-        .channel = open_channel(),
         .mem = weir_arena_new(),
         .deadline = weir_time_add(weir_time_now(), timeout_us),
     };
+    run.channel = open_with(&(weir_interceptor_use){&watch_replies, &run}, is_watched(c));
     if (expect(&run, run.channel && run.mem, "out of memory"))
         c->run(&run);
     weir_channel_free(run.channel);

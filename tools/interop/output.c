@@ -12,6 +12,7 @@ struct reply {
     testing_payload_type type;
     int32_t size;
     int32_t interval_us;
+    bool compressed;
 };
 
 struct output {
@@ -63,7 +64,8 @@ static bool queue(struct output *out, const testing_streaming_output_call_reques
     for (size_t i = 0; i < count; i++) {
         const testing_response_parameters *wanted = &request->response_parameters.items[i];
         out->replies[out->len++] =
-            (struct reply){request->response_type, wanted->size, wanted->interval_us};
+            (struct reply){request->response_type, wanted->size, wanted->interval_us,
+                           wanted->compressed && wanted->compressed->value};
     }
     return true;
 }
@@ -74,6 +76,7 @@ static weir_err send_reply(struct output *out, const struct reply *reply)
     testing_payload payload;
     if (!make_payload(out->call, reply->type, reply->size, &payload))
         return WEIR_ESTATE; /* the call has ended */
+    compress_as_asked(out->call, &(testing_bool_value){.value = reply->compressed});
     return testing_test_service_full_duplex_call_send(
         out->call, &(testing_streaming_output_call_response){.payload = &payload});
 }

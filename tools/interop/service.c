@@ -50,13 +50,25 @@ void echo_metadata(weir_call *call)
         fail_on(call, weir_call_add_trailer(call, trailing, *value));
 }
 
-/* weir has no compression yet: every message that got here came as it is. */
-bool lacks_compression(weir_call *call, const testing_bool_value *expect_compressed)
+bool breaks_expectation(weir_call *call, const testing_bool_value *expect_compressed)
 {
-    if (!expect_compressed || !expect_compressed->value)
+    bool compressed = weir_call_message_was_compressed(call);
+    if (!expect_compressed || expect_compressed->value == compressed)
         return false;
-    weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT, "the request did not come compressed");
+    weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT,
+                   compressed ? "the request came compressed"
+                              : "the request did not come compressed");
     return true;
+}
+
+/* Too late for the encoding is no error: the call has one already, or has to do without. */
+void compress_as_asked(weir_call *call, const testing_bool_value *compressed)
+{
+    bool wanted = compressed && compressed->value;
+    if (wanted && weir_call_compression(call) == WEIR_COMPRESSION_IDENTITY &&
+        weir_call_set_compression(call, WEIR_COMPRESSION_GZIP))
+        return;
+    weir_call_set_message_compression(call, wanted);
 }
 
 static void empty_call(weir_call *call, const testing_empty *request, void *user WEIR_UNUSED)
@@ -69,7 +81,7 @@ static void unary_call(weir_call *call, const testing_simple_request *request,
                        void *user WEIR_UNUSED)
 {
     echo_metadata(call);
-    if (lacks_compression(call, request->expect_compressed))
+    if (breaks_expectation(call, request->expect_compressed))
         return;
     if (request->response_status && request->response_status->code != 0) {
         end_with(call, request->response_status);
@@ -78,6 +90,7 @@ static void unary_call(weir_call *call, const testing_simple_request *request,
     testing_payload payload;
     if (!make_payload(call, request->response_type, request->response_size, &payload))
         return;
+    compress_as_asked(call, request->response_compressed);
     fail_on(call, testing_test_service_unary_call_reply(
                       call, &(testing_simple_response){.payload = &payload}));
 }
@@ -107,7 +120,7 @@ static void input_message(weir_call *call, const testing_streaming_input_call_re
                           void *user WEIR_UNUSED)
 {
     int32_t *sum = weir_call_data(call);
-    if (!sum || lacks_compression(call, request->expect_compressed) || !request->payload)
+    if (!sum || breaks_expectation(call, request->expect_compressed) || !request->payload)
         return;
     if (request->payload->body.len > (size_t)(INT32_MAX - *sum))
         weir_call_fail(call, WEIR_STATUS_OUT_OF_RANGE, "more bytes than the reply can count");

@@ -26,9 +26,12 @@ void end_with(weir_call *call, const testing_echo_status *status);
 /** Ends the call with the status for `err`, unless that is WEIR_OK. */
 void fail_on(weir_call *call, weir_err err);
 
-/** Whether a request that came uncompressed is one that should have come compressed. If so, the
- * call has been failed. */
-bool lacks_compression(weir_call *call, const testing_bool_value *expect_compressed);
+/** Whether the request came compressed, or not, against what it says itself. If so, the call has
+ * been failed. */
+bool breaks_expectation(weir_call *call, const testing_bool_value *expect_compressed);
+
+/** The next reply is compressed only if that is asked for. */
+void compress_as_asked(weir_call *call, const testing_bool_value *compressed);
 
 /* Streams of replies (output.c). */
 

@@ -73,12 +73,20 @@ static void add_types(schema *s, file *in)
     s->type_count += count;
 }
 
+/** Whether weir itself has the generated code, in <weir/codec/...>. */
+static bool is_shipped(weir_str name)
+{
+    return weir_str_starts(name, WEIR_STR("google/protobuf/")) ||
+           weir_str_eq(name, WEIR_STR("google/rpc/status.proto")) ||
+           weir_str_eq(name, WEIR_STR("google/rpc/error_details.proto"));
+}
+
 static void add_file(schema *s, const proto_file *proto)
 {
     file *f = &s->files[s->file_count++];
     weir_str name = proto->name, suffix = WEIR_STR(".proto");
     f->proto = proto;
-    f->shipped = weir_str_starts(name, WEIR_STR("google/protobuf/"));
+    f->shipped = is_shipped(name);
     f->proto3 = weir_str_eq(proto->syntax, WEIR_STR("proto3"));
     if (weir_str_ends(name, suffix))
         name.len -= suffix.len;

@@ -45,7 +45,7 @@ struct file {
     const char *base;   /**< "path/to/file" */
     const char *symbol; /**< "path_to_file_file": the weir_file */
     const char *prefix; /**< of C names, "" or "package_" */
-    bool shipped;       /**< weir has it: google/protobuf/... */
+    bool shipped;       /**< weir has it: google/protobuf/... and two of google/rpc */
     bool proto3;
     type *types; /**< in the order of declaration, a message before those inside it */
     size_t type_count;

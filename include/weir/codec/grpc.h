@@ -11,6 +11,7 @@
 #ifndef WEIR_CODEC_GRPC_H
 #define WEIR_CODEC_GRPC_H
 
+#include <weir/codec/compression.h>
 #include <weir/codec/h2.h>
 #include <weir/codec/metadata.h>
 #include <weir/codec/status.h>
@@ -56,14 +57,16 @@ typedef struct weir_grpc_ops {
 /** A zeroed field means the default written beside it. */
 typedef struct weir_grpc_opts {
     weir_h2_opts h2;
-    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;    /**< of a message; 0: 4 GiB - 1 */
+    size_t max_receive_bytes; /**< of a message, compressed and after that; 0: 4 MiB */
+    size_t max_send_bytes;    /**< of a message before compression; 0: 4 GiB - 1 */
     size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
     size_t call_bytes;        /**< limit of a call's arena; 0: 16 MiB */
     int64_t max_call_us;  /**< server: deadline of calls that bring none or a later one; 0: none */
     int64_t call_idle_us; /**< server: a call whose client owes something (messages, or reading
                                those that wait for it) and does nothing for so long ends with
                                DEADLINE_EXCEEDED; 0: never */
+    weir_compression compression;  /**< server: of answers to those that take it */
+    weir_compressors *compressors; /**< borrowed; NULL: of its own, when they are needed */
 } weir_grpc_opts;
 
 /**
@@ -141,6 +144,7 @@ typedef struct weir_grpc_start {
     bool https;
     weir_time deadline;            /**< weir_time_never(): none */
     const weir_metadata *metadata; /**< NULL: none */
+    weir_compression compression;  /**< of our messages */
     void *owner;
 } weir_grpc_start;
 
@@ -203,7 +207,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_grpc_add_trailer(weir_grpc_call *call, we
 WEIR_API weir_err weir_grpc_send_headers(weir_grpc_call *call);
 
 /**
- * Room for a message of `size` bytes, to be filled at once; weir_grpc_send_end() queues it.
+ * Room for a message of `size` bytes, to be filled at once; weir_grpc_send_end() compresses it, if
+ * the call's messages are compressed, and queues it.
  * @errors WEIR_EAGAIN: over the high-water mark; on_writable will come. WEIR_ESTATE: our side has
  *         ended. WEIR_EMSGSIZE, WEIR_ENOMEM.
  */
@@ -213,6 +218,26 @@ WEIR_API void weir_grpc_send_end(weir_grpc_call *call);
 /** Instead of weir_grpc_send_end(): the message is forgotten. */
 WEIR_API void weir_grpc_send_drop(weir_grpc_call *call);
 
+/* Compression of a call's messages. */
+
+/** Server: what the answer is compressed with, if the client takes it; else identity. @errors
+ * WEIR_ESTATE: headers are sent, or this is a client. WEIR_EINVAL: no such encoding */
+WEIR_API WEIR_MUST_CHECK weir_err weir_grpc_call_set_compression(weir_grpc_call *call,
+                                                                 weir_compression compression);
+/** Whether messages from now on are compressed, in a call that has a compression: true at first. */
+WEIR_API void weir_grpc_call_set_message_compression(weir_grpc_call *call, bool on);
+/** The encoding of our side: what the client takes of what was asked for. */
+WEIR_API weir_compression weir_grpc_call_compression(const weir_grpc_call *call);
+/** The same for the next message: identity if that is to be sent as it is. */
+WEIR_API weir_compression weir_grpc_call_next_compression(const weir_grpc_call *call);
+/** The peer's encoding; WEIR_COMPRESSION_DEFAULT: one that weir does not know. */
+WEIR_API weir_compression weir_grpc_call_peer_compression(const weir_grpc_call *call);
+/** Whether the message of this on_message came compressed; in a call that expects one message,
+ * whether that did. */
+WEIR_API bool weir_grpc_call_message_was_compressed(const weir_grpc_call *call);
+/** The contexts that the call's engine uses; NULL: out of memory. */
+WEIR_API weir_compressors *weir_grpc_call_compressors(weir_grpc_call *call);
+
 /** Whether unsent bytes are below the high-water mark; when not, on_writable will come. */
 WEIR_API bool weir_grpc_is_writable(weir_grpc_call *call);
 /** on_writable comes when unsent bytes are at most half of the high-water mark. */
@@ -220,11 +245,16 @@ WEIR_API void weir_grpc_want_writable(weir_grpc_call *call);
 
 /** Length of the prefix that framed bytes begin with. */
 #define WEIR_GRPC_PREFIX 5
-/** Writes the prefix of an uncompressed message. */
-WEIR_API void weir_grpc_prefix(uint8_t out[WEIR_GRPC_PREFIX], uint32_t size);
+/** Writes the prefix of a message. */
+WEIR_API void weir_grpc_prefix(uint8_t out[WEIR_GRPC_PREFIX], bool compressed, uint32_t size);
+
+/** Whether a message of `size` bytes, before compression, could be queued. @errors as
+ * weir_grpc_send_begin(), but for the high-water mark */
+WEIR_API WEIR_MUST_CHECK weir_err weir_grpc_send_check(const weir_grpc_call *call, size_t size);
 
 /**
- * Queues a message by reference: `framed` begins with its prefix and stays unchanged until
+ * Queues a message by reference: `framed` begins with its prefix, is compressed already if that
+ * says so (as weir_grpc_call_next_compression() tells), and stays unchanged until
  * `release(user)`, which comes once if the result is WEIR_OK. The high-water mark does not refuse
  * it: ask weir_grpc_is_writable(), or keep a bound of your own. Errors else as
  * weir_grpc_send_begin().

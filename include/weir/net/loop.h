@@ -9,6 +9,7 @@
 #define WEIR_NET_LOOP_H
 
 #include <weir/base/base.h>
+#include <weir/codec/compression.h>
 
 WEIR_BEGIN_DECLS
 
@@ -100,6 +101,9 @@ WEIR_API weir_time weir_loop_now(const weir_loop *loop);
 /** The loop's timers and blocks, for objects that live in it. @thread the loop's */
 WEIR_API weir_timers *weir_loop_timers(weir_loop *loop);
 WEIR_API weir_pool *weir_loop_pool(weir_loop *loop);
+/** Contexts of compression libraries, shared by what lives in the loop; empty until they are used.
+ * @thread the loop's */
+WEIR_API weir_compressors *weir_loop_compressors(weir_loop *loop);
 /** Ids of what lives in the loop: connections and calls. @thread any */
 WEIR_API weir_slots *weir_loop_slots(weir_loop *loop);
 /** @thread the loop's */

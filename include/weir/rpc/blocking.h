@@ -68,6 +68,13 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_blocking_add_trailer(weir_blocking_call *
  * @errors WEIR_ECLOSED: the call is over. WEIR_ENOMEM. */
 WEIR_API weir_err weir_blocking_send_headers(weir_blocking_call *call);
 
+/** As weir_call_set_compression(). @errors WEIR_ESTATE: the initial metadata has been sent.
+ * WEIR_EINVAL: no such encoding */
+WEIR_API WEIR_MUST_CHECK weir_err weir_blocking_set_compression(weir_blocking_call *call,
+                                                                weir_compression compression);
+/** As weir_call_set_message_compression(), for the handler's messages from now on. */
+WEIR_API void weir_blocking_set_message_compression(weir_blocking_call *call, bool on);
+
 /* Behind generated functions. */
 
 /**

@@ -3,12 +3,18 @@
  * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop,
  * until `closed` has returned; keep its `weir_call_id` for later and for other threads.
  *
+ * The strings and bytes of a received message are views of what came from the network (or was
+ * decompressed), not copies. They live as long as the message: to the end of the call where one
+ * message is expected (a request of a client that does not stream; a reply to `done`), until the
+ * callback returns in a stream; a blocking stub copies them into the caller's arena.
+ *
  * Misuse is an error, never a crash: sending after the end is WEIR_ESTATE, a call that is over is
  * WEIR_ECLOSED.
  */
 #ifndef WEIR_RPC_CALL_H
 #define WEIR_RPC_CALL_H
 
+#include <weir/codec/compression.h>
 #include <weir/codec/metadata.h>
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
@@ -37,7 +43,10 @@ typedef struct weir_payload weir_payload;
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_payload_new(weir_payload **out, const weir_message *type,
                                                    const void *message);
-/** The encoded message. Until the last reference is gone. @thread any */
+/** Whether calls may compress it, which they do once for all of them; true at first. Before it is
+ * shared: for bytes that are compressed already, such as pictures. */
+WEIR_API void weir_payload_set_compression(weir_payload *payload, bool on);
+/** The encoded message, not compressed. Until the last reference is gone. @thread any */
 WEIR_API weir_str weir_payload_bytes(const weir_payload *payload);
 /** @thread any */
 WEIR_API weir_payload *weir_payload_ref(weir_payload *payload);
@@ -91,10 +100,32 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_call_add_trailer(weir_call *call, weir_st
 /** Server: sends the initial metadata now instead of with the first message. Repeatable. */
 WEIR_API weir_err weir_call_send_headers(weir_call *call);
 
+/* Compression (<weir/codec/compression.h>). */
+
+/**
+ * What the messages of this end are compressed with, instead of what the server's or channel's
+ * options say. Server: before the headers are sent; where the client does not take that encoding,
+ * messages are sent as they are. Client: in an interceptor's `open`; else see weir_call_opts.
+ * @errors WEIR_ESTATE: too late. WEIR_EINVAL: no such encoding
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_call_set_compression(weir_call *call,
+                                                            weir_compression compression);
+/** The encoding that is used: identity, too, where the client does not take another. */
+WEIR_API weir_compression weir_call_compression(const weir_call *call);
+/** Whether messages that are queued from now on are compressed, in a call that has a compression;
+ * true at first. A message of a call without one is never compressed. */
+WEIR_API void weir_call_set_message_compression(weir_call *call, bool on);
+/** The other end's encoding. It is the call's: a message may have come without it all the same. */
+WEIR_API weir_compression weir_call_peer_compression(const weir_call *call);
+/** Whether the message of this callback came compressed; in a call with one message from the other
+ * end, whether that did. */
+WEIR_API bool weir_call_message_was_compressed(const weir_call *call);
+
 /**
  * Queues a message; encoded at once, so that it may be freed.
  * @errors WEIR_EAGAIN: over the high-water mark, not taken; `writable` comes when it has drained.
- *         WEIR_ESTATE: ended. WEIR_EMSGSIZE: over max_send_bytes. WEIR_ENOMEM.
+ *         WEIR_ESTATE: ended. WEIR_EMSGSIZE: over max_send_bytes, before compression.
+ *         WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_send(weir_call *call, const void *message);
 /** As weir_call_send(), with bytes shared by many calls. @errors also WEIR_EINVAL: the payload's

@@ -16,8 +16,8 @@ WEIR_BEGIN_DECLS
 /** A zeroed field means the default written beside it. */
 typedef struct weir_channel_opts {
     weir_loop *loop;          /**< where its calls live, borrowed; NULL: a thread of its own */
-    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;    /**< of a message; 0: no limit */
+    size_t max_receive_bytes; /**< of a message, compressed and after that; 0: 4 MiB */
+    size_t max_send_bytes;    /**< of a message before compression; 0: no limit */
     size_t call_bytes;        /**< memory of one call; 0: 16 MiB */
     size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
     size_t max_queued;        /**< calls that wait for a connection, or because the server takes no
@@ -36,7 +36,8 @@ typedef struct weir_channel_opts {
     int64_t keepalive_timeout_us; /**< for its answer; 0: 20 s */
     bool keepalive_permit_without_calls; /**< PINGs also while there are no calls */
     int64_t keepalive_floor_us;          /**< 0: 10 s, as in other gRPCs; less is for tests */
-    int64_t timeout_us;   /**< of calls that set none; 0: 60 s; negative: no deadline */
+    int64_t timeout_us;           /**< of calls that set none; 0: 60 s; negative: no deadline */
+    weir_compression compression; /**< of requests; 0: identity */
     weir_tls *tls;        /**< of weir_tls_client_new(): a reference is taken; NULL: plaintext */
     const char *tls_name; /**< whose certificate the server must have, copied; NULL: the host in the
                                authority */
@@ -51,6 +52,7 @@ typedef struct weir_channel_opts {
 typedef struct weir_call_opts {
     int64_t timeout_us;            /**< from now; 0: the channel's; negative: no deadline */
     const weir_metadata *metadata; /**< copied; NULL: none */
+    weir_compression compression;  /**< of its requests; 0: the channel's */
     bool wait_for_ready; /**< wait out connection failures instead of failing with UNAVAILABLE */
     weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
                               deadline is not later; at most 1000 at a time, more end with

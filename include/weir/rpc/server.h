@@ -21,13 +21,14 @@ typedef struct weir_server_opts {
     size_t max_connections;  /**< 0: no limit but descriptors */
     bool reuse_port; /**< several servers share the port (SO_REUSEPORT): a new one starts before the
                           old one stops */
-    uint32_t max_streams;     /**< calls at once on a connection; 0: 100 */
-    size_t max_receive_bytes; /**< of a message; 0: 4 MiB */
-    size_t max_send_bytes;    /**< of a message; 0: no limit */
-    size_t call_bytes;        /**< memory of one call; 0: 16 MiB */
-    size_t send_high_water;   /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
-    uint32_t stream_window;   /**< bytes that a call holds while its handler has paused it, or that
-                                   are on their way to it; 0: 256 KiB */
+    uint32_t max_streams;         /**< calls at once on a connection; 0: 100 */
+    size_t max_receive_bytes;     /**< of a message, compressed and after that; 0: 4 MiB */
+    size_t max_send_bytes;        /**< of a message before compression; 0: no limit */
+    size_t call_bytes;            /**< memory of one call; 0: 16 MiB */
+    size_t send_high_water;       /**< unsent bytes of a call before WEIR_EAGAIN; 0: 64 KiB */
+    weir_compression compression; /**< of replies, to clients that take it; 0: identity */
+    uint32_t stream_window; /**< bytes that a call holds while its handler has paused it, or that
+                                 are on their way to it; 0: 256 KiB */
     uint32_t connection_window; /**< bytes on their way to all of a connection's calls; 0: 1 MiB */
     uint32_t header_list_bytes; /**< 0: 16 KiB */
     int64_t handshake_us; /**< a client must speak HTTP/2 so long after connecting, or after TLS's

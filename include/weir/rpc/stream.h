@@ -34,6 +34,9 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_stream_read(weir_stream *stream, weir_are
 /** Sends; waits while over the high-water mark. @errors WEIR_ECLOSED, WEIR_EMSGSIZE, WEIR_ENOMEM */
 WEIR_API WEIR_MUST_CHECK weir_err weir_stream_write(weir_stream *stream, const void *message);
 
+/** As weir_call_set_message_compression(), for the messages that are written from now on. */
+WEIR_API void weir_stream_set_message_compression(weir_stream *stream, bool on);
+
 /** No more messages from us. */
 WEIR_API weir_err weir_stream_half_close(weir_stream *stream);
 

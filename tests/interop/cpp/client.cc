@@ -12,6 +12,24 @@
 
 #include "test.grpc.pb.h"
 
+// Flags of the last message that was received: the core's, for tests, and in no installed header.
+uint32_t grpc_call_test_only_get_message_flags(grpc_call *call);
+constexpr uint32_t kWasCompressed = 0x40000000u;
+
+// A friend of ClientContext's, for its call.
+class grpc::testing::InteropClientContextInspector
+{
+  public:
+    explicit InteropClientContextInspector(const ClientContext &context) : context_(context) {}
+    bool WasCompressed() const
+    {
+        return (grpc_call_test_only_get_message_flags(context_.call_) & kWasCompressed) != 0;
+    }
+
+  private:
+    const ClientContext &context_;
+};
+
 namespace
 {
 
@@ -34,6 +52,9 @@ struct Stubs {
     std::unique_ptr<TestService::Stub> test;
     std::unique_ptr<UnimplementedService::Stub> unimplemented;
 };
+
+// "--name=value" arguments.
+std::map<std::string, std::string> options;
 
 void Expect(bool held, const std::string &what)
 {
@@ -142,6 +163,91 @@ void ServerStreaming(const Stubs &stubs)
         ExpectZeros(reply.payload(), size);
     }
     Expect(!stream->Read(&reply), "four replies come, no more");
+    ExpectCode(stream->Finish(), StatusCode::OK);
+}
+
+// Compressed messages.
+
+void ClientCompressedUnary(const Stubs &stubs)
+{
+    SimpleRequest request = LargeRequest();
+    SimpleResponse reply;
+    ClientContext probe;
+    request.mutable_expect_compressed()->set_value(true);
+    ExpectCode(stubs.test->UnaryCall(&probe, request, &reply), StatusCode::INVALID_ARGUMENT);
+    for (bool compressed : {true, false}) {
+        ClientContext context;
+        context.set_compression_algorithm(compressed ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_NONE);
+        request.mutable_expect_compressed()->set_value(compressed);
+        ExpectCode(stubs.test->UnaryCall(&context, request, &reply), StatusCode::OK);
+        ExpectZeros(reply.payload(), kLargeReply);
+    }
+}
+
+void ServerCompressedUnary(const Stubs &stubs)
+{
+    for (bool compressed : {true, false}) {
+        ClientContext context;
+        SimpleRequest request = LargeRequest();
+        request.mutable_response_compressed()->set_value(compressed);
+        SimpleResponse reply;
+        ExpectCode(stubs.test->UnaryCall(&context, request, &reply), StatusCode::OK);
+        ExpectZeros(reply.payload(), kLargeReply);
+        Expect(grpc::testing::InteropClientContextInspector(context).WasCompressed() == compressed,
+               "the reply comes compressed only as asked");
+    }
+}
+
+bool WriteInput(grpc::ClientWriter<StreamingInputCallRequest> *stream, int size, bool expected,
+                bool compressed)
+{
+    StreamingInputCallRequest request;
+    SetZeros(request.mutable_payload(), size);
+    request.mutable_expect_compressed()->set_value(expected);
+    grpc::WriteOptions options;
+    if (!compressed)
+        options.set_no_compression();
+    return stream->Write(request, options);
+}
+
+void ClientCompressedStreaming(const Stubs &stubs)
+{
+    StreamingInputCallResponse reply;
+    ClientContext probe;
+    probe.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    auto stream = stubs.test->StreamingInputCall(&probe, &reply);
+    WriteInput(stream.get(), 27182, true, false);
+    stream->WritesDone();
+    ExpectCode(stream->Finish(), StatusCode::INVALID_ARGUMENT);
+
+    ClientContext context;
+    context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    stream = stubs.test->StreamingInputCall(&context, &reply);
+    Expect(WriteInput(stream.get(), 27182, true, true), "a compressed request is sent");
+    Expect(WriteInput(stream.get(), 45904, false, false), "an uncompressed request is sent");
+    stream->WritesDone();
+    ExpectCode(stream->Finish(), StatusCode::OK);
+    Expect(reply.aggregated_payload_size() == 73086, "the server counts 73086 bytes");
+}
+
+void ServerCompressedStreaming(const Stubs &stubs)
+{
+    ClientContext context;
+    StreamingOutputCallRequest request;
+    for (bool compressed : {true, false}) {
+        auto *wanted = request.add_response_parameters();
+        wanted->set_size(compressed ? 31415 : 92653);
+        wanted->mutable_compressed()->set_value(compressed);
+    }
+    auto stream = stubs.test->StreamingOutputCall(&context, request);
+    StreamingOutputCallResponse reply;
+    for (bool compressed : {true, false}) {
+        Expect(stream->Read(&reply), "a reply comes");
+        ExpectZeros(reply.payload(), compressed ? 31415 : 92653);
+        Expect(grpc::testing::InteropClientContextInspector(context).WasCompressed() == compressed,
+               "the reply comes compressed only as asked");
+    }
+    Expect(!stream->Read(&reply), "two replies come, no more");
     ExpectCode(stream->Finish(), StatusCode::OK);
 }
 
@@ -276,11 +382,59 @@ void TimeoutOnSleepingServer(const Stubs &stubs)
     ExpectCode(stream->Finish(), StatusCode::DEADLINE_EXCEEDED);
 }
 
+std::shared_ptr<grpc::Channel> OpenChannel()
+{
+    // A channel of its own, not one that shares another's connection.
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(options["server_host"] + ":" + options["server_port"],
+                                     grpc::InsecureChannelCredentials(), arguments);
+}
+
+int NumberOption(const std::string &name, int fallback)
+{
+    return options.count(name) ? std::stoi(options[name]) : fallback;
+}
+
+void Soak(const Stubs &stubs, bool new_channels)
+{
+    int iterations = NumberOption("soak_iterations", 10);
+    auto limit = std::chrono::milliseconds(
+        NumberOption("soak_per_iteration_max_acceptable_latency_ms", 1000));
+    int failures = 0;
+    for (int i = 0; i < iterations; i++) {
+        auto start = std::chrono::steady_clock::now();
+        ClientContext context;
+        SimpleResponse reply;
+        std::unique_ptr<Stubs> own(new_channels ? new Stubs(OpenChannel()) : nullptr);
+        Status status = (own ? *own : stubs).test->UnaryCall(&context, LargeRequest(), &reply);
+        if (!status.ok() || reply.payload().body().size() != kLargeReply ||
+            std::chrono::steady_clock::now() - start > limit)
+            failures++;
+    }
+    Expect(failures <= NumberOption("soak_max_failures", 0),
+           std::to_string(failures) + " calls failed or were late, at most as many as allowed");
+}
+
+void RpcSoak(const Stubs &stubs)
+{
+    Soak(stubs, false);
+}
+
+void ChannelSoak(const Stubs &stubs)
+{
+    Soak(stubs, true);
+}
+
 const std::map<std::string, void (*)(const Stubs &)> kCases = {
     {"empty_unary", EmptyUnary},
     {"large_unary", LargeUnary},
     {"client_streaming", ClientStreaming},
     {"server_streaming", ServerStreaming},
+    {"client_compressed_unary", ClientCompressedUnary},
+    {"server_compressed_unary", ServerCompressedUnary},
+    {"client_compressed_streaming", ClientCompressedStreaming},
+    {"server_compressed_streaming", ServerCompressedStreaming},
     {"ping_pong", PingPong},
     {"empty_stream", EmptyStream},
     {"custom_metadata", CustomMetadata},
@@ -291,33 +445,31 @@ const std::map<std::string, void (*)(const Stubs &)> kCases = {
     {"cancel_after_begin", CancelAfterBegin},
     {"cancel_after_first_response", CancelAfterFirstResponse},
     {"timeout_on_sleeping_server", TimeoutOnSleepingServer},
+    {"rpc_soak", RpcSoak},
+    {"channel_soak", ChannelSoak},
 };
 
-// "--name=value" arguments.
-std::map<std::string, std::string> Options(int argc, char **argv)
+void ReadOptions(int argc, char **argv)
 {
-    std::map<std::string, std::string> options;
     for (int i = 1; i < argc; i++) {
         std::string text = argv[i];
         size_t equals = text.find('=');
         if (text.rfind("--", 0) == 0 && equals != std::string::npos)
             options[text.substr(2, equals - 2)] = text.substr(equals + 1);
     }
-    return options;
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-    auto options = Options(argc, argv);
+    ReadOptions(argc, argv);
     auto found = kCases.find(options["test_case"]);
     if (found == kCases.end()) {
         std::cerr << "usage: " << argv[0] << " --server_host=H --server_port=P --test_case=CASE\n";
         return 2;
     }
-    Stubs stubs(grpc::CreateChannel(options["server_host"] + ":" + options["server_port"],
-                                    grpc::InsecureChannelCredentials()));
+    Stubs stubs(OpenChannel());
     try {
         found->second(stubs);
     } catch (const std::exception &error) {

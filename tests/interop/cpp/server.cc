@@ -12,6 +12,24 @@
 
 #include "test.grpc.pb.h"
 
+// Flags of the last message that was received: the core's, for tests, and in no installed header.
+uint32_t grpc_call_test_only_get_message_flags(grpc_call *call);
+constexpr uint32_t kWasCompressed = 0x40000000u;
+
+// A friend of ServerContext's, for its call.
+class grpc::testing::InteropServerContextInspector
+{
+  public:
+    explicit InteropServerContextInspector(const ServerContextBase &context) : context_(context) {}
+    bool WasCompressed() const
+    {
+        return (grpc_call_test_only_get_message_flags(context_.call_.call) & kWasCompressed) != 0;
+    }
+
+  private:
+    const ServerContextBase &context_;
+};
+
 namespace
 {
 
@@ -40,6 +58,17 @@ Status AskedStatus(const EchoStatus &status)
     return {static_cast<grpc::StatusCode>(status.code()), status.message()};
 }
 
+// Whether the last request came compressed, or not, against what it says itself.
+template <class Request> bool BreaksExpectation(ServerContext *context, const Request &request)
+{
+    return request.has_expect_compressed() &&
+           grpc::testing::InteropServerContextInspector(*context).WasCompressed() !=
+               request.expect_compressed().value();
+}
+
+const Status kNotAsExpected(grpc::StatusCode::INVALID_ARGUMENT,
+                            "the request did not come as compressed as it says");
+
 // One reply for each of the request's parameters, to any kind of writer.
 template <class Writer> void Reply(const StreamingOutputCallRequest &request, Writer *writer)
 {
@@ -47,7 +76,10 @@ template <class Writer> void Reply(const StreamingOutputCallRequest &request, Wr
         std::this_thread::sleep_for(std::chrono::microseconds(wanted.interval_us()));
         StreamingOutputCallResponse response;
         response.mutable_payload()->mutable_body()->assign(wanted.size(), '\0');
-        writer->Write(response);
+        grpc::WriteOptions options;
+        if (!wanted.compressed().value())
+            options.set_no_compression();
+        writer->Write(response, options);
     }
 }
 
@@ -64,8 +96,12 @@ class TestServiceImpl final : public TestService::Service
                      SimpleResponse *response) override
     {
         EchoMetadata(context);
+        if (BreaksExpectation(context, *request))
+            return kNotAsExpected;
         if (request->has_response_status())
             return AskedStatus(request->response_status());
+        if (request->response_compressed().value())
+            context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
         response->mutable_payload()->mutable_body()->assign(request->response_size(), '\0');
         return Status::OK;
     }
@@ -85,6 +121,9 @@ class TestServiceImpl final : public TestService::Service
         EchoMetadata(context);
         if (request->has_response_status())
             return AskedStatus(request->response_status());
+        for (const auto &wanted : request->response_parameters())
+            if (wanted.compressed().value())
+                context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
         Reply(*request, writer);
         return Status::OK;
     }
@@ -96,8 +135,11 @@ class TestServiceImpl final : public TestService::Service
         EchoMetadata(context);
         StreamingInputCallRequest request;
         int size = 0;
-        while (reader->Read(&request))
+        while (reader->Read(&request)) {
+            if (BreaksExpectation(context, request))
+                return kNotAsExpected;
             size += static_cast<int>(request.payload().body().size());
+        }
         response->set_aggregated_payload_size(size);
         return Status::OK;
     }

@@ -94,6 +94,74 @@ async function serverStreaming(stub, options) {
   expectSizes(result.replies, REPLIES);
 }
 
+// Compression is the channel's; a message of a stream may be sent without.
+const GZIP = 2;
+const NO_COMPRESS = 2; // WriteFlags.NoCompress
+
+function compressing(stub) {
+  const options = { 'grpc.default_compression_algorithm': GZIP };
+  return new TestService(stub.address, grpc.credentials.createInsecure(), options);
+}
+
+async function clientCompressedUnary(stub, options) {
+  const expecting = (value) => ({ ...LARGE_REQUEST, expect_compressed: { value } });
+  const probe = await unary((done) => stub.UnaryCall(expecting(true), options, done));
+  assert.strictEqual(probe.status.code, grpc.status.INVALID_ARGUMENT);
+  const other = compressing(stub);
+  for (const [from, compressed] of [[other, true], [stub, false]]) {
+    const result = await unary((done) => from.UnaryCall(expecting(compressed), options, done));
+    expectOk(result);
+    expectZeros(result.reply.payload, 314159);
+  }
+  other.close();
+}
+
+/** `requests` are [size, expected, compressed]. */
+function sendInput(stub, options, requests) {
+  return unary((done) => {
+    const call = stub.StreamingInputCall(options, done);
+    for (const [size, expected, compressed] of requests) {
+      const request = { payload: zeros(size), expect_compressed: { value: expected } };
+      call.write(request, compressed ? undefined : NO_COMPRESS);
+    }
+    call.end();
+    return call;
+  });
+}
+
+async function clientCompressedStreaming(stub, options) {
+  const other = compressing(stub);
+  const probe = await sendInput(other, options, [[27182, true, false]]);
+  assert.strictEqual(probe.status.code, grpc.status.INVALID_ARGUMENT);
+  const result = await sendInput(other, options, [[27182, true, true], [45904, false, false]]);
+  other.close();
+  expectOk(result);
+  assert.strictEqual(result.reply.aggregated_payload_size, 73086);
+}
+
+/** Node does not show whether the replies came compressed, only that they are right. */
+async function serverCompressedUnary(stub, options) {
+  for (const value of [true, false]) {
+    const request = { ...LARGE_REQUEST, response_compressed: { value } };
+    const result = await unary((done) => stub.UnaryCall(request, options, done));
+    expectOk(result);
+    expectZeros(result.reply.payload, 314159);
+  }
+}
+
+/** As above. */
+async function serverCompressedStreaming(stub, options) {
+  const request = {
+    response_parameters: [
+      { size: 31415, compressed: { value: true } },
+      { size: 92653, compressed: { value: false } },
+    ],
+  };
+  const result = await finished(stub.StreamingOutputCall(request, options));
+  expectOk(result);
+  expectSizes(result.replies, [31415, 92653]);
+}
+
 async function pingPong(stub, options) {
   const call = stub.FullDuplexCall(options);
   call.write(duplexRequest(REPLIES[0], SENT[0]));
@@ -185,11 +253,35 @@ async function timeoutOnSleepingServer(stub) {
   assert.strictEqual(result.status.code, grpc.status.DEADLINE_EXCEEDED);
 }
 
+async function soak(stub, newChannels) {
+  const { soak_iterations, soak_max_failures } = stub.flags;
+  const limit = Number(stub.flags.soak_per_iteration_max_acceptable_latency_ms);
+  let failures = 0;
+  for (let i = 0; i < Number(soak_iterations); i++) {
+    const start = Date.now();
+    const options = { deadline: start + limit };
+    const own = newChannels
+      ? new TestService(stub.address, grpc.credentials.createInsecure(), {
+          'grpc.use_local_subchannel_pool': 1,
+        })
+      : stub;
+    const result = await unary((done) => own.UnaryCall(LARGE_REQUEST, options, done));
+    if (result.status.code !== grpc.status.OK || result.reply.payload.body.length !== 314159)
+      failures++;
+    if (newChannels) own.close();
+  }
+  assert(failures <= Number(soak_max_failures), `${failures} calls failed or were late`);
+}
+
 const CASES = {
   empty_unary: emptyUnary,
   large_unary: largeUnary,
   client_streaming: clientStreaming,
   server_streaming: serverStreaming,
+  client_compressed_unary: clientCompressedUnary,
+  server_compressed_unary: serverCompressedUnary,
+  client_compressed_streaming: clientCompressedStreaming,
+  server_compressed_streaming: serverCompressedStreaming,
   ping_pong: pingPong,
   empty_stream: emptyStream,
   custom_metadata: customMetadata,
@@ -200,6 +292,8 @@ const CASES = {
   cancel_after_begin: cancelAfterBegin,
   cancel_after_first_response: cancelAfterFirstResponse,
   timeout_on_sleeping_server: timeoutOnSleepingServer,
+  rpc_soak: (stub) => soak(stub, false),
+  channel_soak: (stub) => soak(stub, true),
 };
 
 async function main() {
@@ -209,11 +303,15 @@ async function main() {
       server_port: { type: 'string' },
       test_case: { type: 'string' },
       timeout: { type: 'string', default: '30' },
+      soak_iterations: { type: 'string', default: '10' },
+      soak_max_failures: { type: 'string', default: '0' },
+      soak_per_iteration_max_acceptable_latency_ms: { type: 'string', default: '1000' },
     },
   });
   const address = `${values.server_host}:${values.server_port}`;
   const stub = new TestService(address, grpc.credentials.createInsecure());
   stub.address = address;
+  stub.flags = values;
   const deadline = Date.now() + Number(values.timeout) * 1000;
   try {
     await CASES[values.test_case](stub, { deadline });

@@ -108,6 +108,42 @@ def server_streaming(stub, timeout):
         expect_zeros(reply.payload, size)
 
 
+def client_compressed_unary(stub, timeout):
+    request = large_request()
+    request.expect_compressed.value = True
+    code, _ = unary_failure(stub.UnaryCall, request, timeout)
+    expect(code, grpc.StatusCode.INVALID_ARGUMENT, "status of a request that is not as it says")
+    for compression in grpc.Compression.Gzip, grpc.Compression.Deflate, grpc.Compression.NoCompression:
+        request.expect_compressed.value = compression != grpc.Compression.NoCompression
+        reply = stub.UnaryCall(request, timeout=timeout, compression=compression)
+        expect_zeros(reply.payload, 314159)
+
+
+def server_compressed_unary(stub, timeout):
+    """Python does not show whether the replies came compressed, only that they are right."""
+    for compressed in True, False:
+        request = large_request()
+        request.response_compressed.value = compressed
+        expect_zeros(stub.UnaryCall(request, timeout=timeout).payload, 314159)
+
+
+def server_compressed_streaming(stub, timeout):
+    """As above."""
+    wanted = ((31415, True), (92653, False))
+    request = messages_pb2.StreamingOutputCallRequest(
+        response_parameters=[
+            messages_pb2.ResponseParameters(
+                size=size, compressed=messages_pb2.BoolValue(value=compressed)
+            )
+            for size, compressed in wanted
+        ]
+    )
+    replies = list(stub.StreamingOutputCall(request, timeout=timeout))
+    expect(len(replies), len(wanted), "replies")
+    for reply, (size, _) in zip(replies, wanted):
+        expect_zeros(reply.payload, size)
+
+
 def ping_pong(stub, timeout):
     requests = Requests()
     replies = stub.FullDuplexCall(iter(requests), timeout=timeout)
@@ -189,6 +225,34 @@ def timeout_on_sleeping_server(stub, timeout):
     requests.half_close()
 
 
+def soak(new_stub, stub):
+    """`new_stub`: None, or makes a channel of its own and its stub."""
+    failures = 0
+    for _ in range(OPTIONS.soak_iterations):
+        start = time.monotonic()
+        try:
+            if new_stub:
+                with new_stub() as channel:
+                    own = test_pb2_grpc.TestServiceStub(channel)
+                    reply = own.UnaryCall(large_request(), timeout=OPTIONS.timeout)
+            else:
+                reply = stub.UnaryCall(large_request(), timeout=OPTIONS.timeout)
+            expect_zeros(reply.payload, 314159)
+            late = time.monotonic() - start > OPTIONS.latency_ms / 1000
+        except (AssertionError, grpc.RpcError):
+            late = True
+        failures += late
+    expect(failures <= OPTIONS.soak_max_failures, True, f"{failures} failed or late calls are few")
+
+
+def rpc_soak(stub, timeout):
+    soak(None, stub)
+
+
+def channel_soak(stub, timeout):
+    soak(open_channel, stub)
+
+
 # Cases of our own: what gRPC's servers promise and its cases do not ask for.
 
 
@@ -256,6 +320,9 @@ CASES = {
         large_unary,
         client_streaming,
         server_streaming,
+        client_compressed_unary,
+        server_compressed_unary,
+        server_compressed_streaming,
         ping_pong,
         empty_stream,
         custom_metadata,
@@ -266,6 +333,8 @@ CASES = {
         cancel_after_begin,
         cancel_after_first_response,
         timeout_on_sleeping_server,
+        rpc_soak,
+        channel_soak,
         more_than_the_windows,
         half_duplex,
         intervals,
@@ -275,21 +344,35 @@ CASES = {
 }
 
 
+OPTIONS = argparse.Namespace()
+
+
+def open_channel():
+    return grpc.insecure_channel(
+        f"{OPTIONS.server_host}:{OPTIONS.server_port}", options=[("grpc.use_local_subchannel_pool", 1)]
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server_host", default="127.0.0.1")
     parser.add_argument("--server_port", type=int, required=True)
     parser.add_argument("--test_case", choices=CASES, required=True)
     parser.add_argument("--timeout", type=float, default=20, help="seconds, of each call")
-    options = parser.parse_args()
+    parser.add_argument("--soak_iterations", type=int, default=10)
+    parser.add_argument("--soak_max_failures", type=int, default=0)
+    parser.add_argument(
+        "--soak_per_iteration_max_acceptable_latency_ms", dest="latency_ms", type=int, default=1000
+    )
+    parser.parse_args(namespace=OPTIONS)
 
-    with grpc.insecure_channel(f"{options.server_host}:{options.server_port}") as channel:
+    with open_channel() as channel:
         stub = test_pb2_grpc.TestServiceStub(channel)
         stub.unimplemented = test_pb2_grpc.UnimplementedServiceStub(channel)
         try:
-            CASES[options.test_case](stub, options.timeout)
+            CASES[OPTIONS.test_case](stub, OPTIONS.timeout)
         except (AssertionError, grpc.RpcError) as error:
-            sys.exit(f"{options.test_case}: {error}")
+            sys.exit(f"{OPTIONS.test_case}: {error}")
 
 
 main()

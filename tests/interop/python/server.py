@@ -35,9 +35,14 @@ def payload(size):
     return messages_pb2.Payload(body=bytes(size))
 
 
-def replies(request):
+def replies(request, context):
+    """Compressed are those that ask for it; what a request was, Python's server does not show."""
+    if any(wanted.compressed.value for wanted in request.response_parameters):
+        context.set_compression(grpc.Compression.Gzip)
     for wanted in request.response_parameters:
         time.sleep(wanted.interval_us / 1e6)
+        if not wanted.compressed.value:
+            context.disable_next_message_compression()
         yield messages_pb2.StreamingOutputCallResponse(payload=payload(wanted.size))
 
 
@@ -51,6 +56,8 @@ class TestService(test_pb2_grpc.TestServiceServicer):
     def UnaryCall(self, request, context):
         echo_metadata(context)
         end_as_asked(request, context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         return messages_pb2.SimpleResponse(payload=payload(request.response_size))
 
     def CacheableUnaryCall(self, request, context):
@@ -61,7 +68,7 @@ class TestService(test_pb2_grpc.TestServiceServicer):
     def StreamingOutputCall(self, request, context):
         echo_metadata(context)
         end_as_asked(request, context)
-        yield from replies(request)
+        yield from replies(request, context)
 
     def StreamingInputCall(self, requests, context):
         echo_metadata(context)
@@ -72,12 +79,12 @@ class TestService(test_pb2_grpc.TestServiceServicer):
         echo_metadata(context)
         for request in requests:
             end_as_asked(request, context)
-            yield from replies(request)
+            yield from replies(request, context)
 
     def HalfDuplexCall(self, requests, context):
         echo_metadata(context)
         for request in list(requests):
-            yield from replies(request)
+            yield from replies(request, context)
 
 
 def main():

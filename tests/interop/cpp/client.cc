@@ -11,6 +11,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "test.grpc.pb.h"
+#include "tls.h"
 
 // Flags of the last message that was received: the core's, for tests, and in no installed header.
 uint32_t grpc_call_test_only_get_message_flags(grpc_call *call);
@@ -54,7 +55,7 @@ struct Stubs {
 };
 
 // "--name=value" arguments.
-std::map<std::string, std::string> options;
+Options options;
 
 void Expect(bool held, const std::string &what)
 {
@@ -387,8 +388,10 @@ std::shared_ptr<grpc::Channel> OpenChannel()
     // A channel of its own, not one that shares another's connection.
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    if (options.count("server_host_override"))
+        arguments.SetSslTargetNameOverride(options["server_host_override"]);
     return grpc::CreateCustomChannel(options["server_host"] + ":" + options["server_port"],
-                                     grpc::InsecureChannelCredentials(), arguments);
+                                     ChannelCredentials(options), arguments);
 }
 
 int NumberOption(const std::string &name, int fallback)
@@ -449,21 +452,11 @@ const std::map<std::string, void (*)(const Stubs &)> kCases = {
     {"channel_soak", ChannelSoak},
 };
 
-void ReadOptions(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        std::string text = argv[i];
-        size_t equals = text.find('=');
-        if (text.rfind("--", 0) == 0 && equals != std::string::npos)
-            options[text.substr(2, equals - 2)] = text.substr(equals + 1);
-    }
-}
-
 } // namespace
 
 int main(int argc, char **argv)
 {
-    ReadOptions(argc, argv);
+    options = ReadOptions(argc, argv);
     auto found = kCases.find(options["test_case"]);
     if (found == kCases.end()) {
         std::cerr << "usage: " << argv[0] << " --server_host=H --server_port=P --test_case=CASE\n";

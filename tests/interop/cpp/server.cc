@@ -11,6 +11,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "test.grpc.pb.h"
+#include "tls.h"
 
 // Flags of the last message that was received: the core's, for tests, and in no installed header.
 uint32_t grpc_call_test_only_get_message_flags(grpc_call *call);
@@ -173,8 +174,9 @@ class TestServiceImpl final : public TestService::Service
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 || std::string(argv[1]) != "--port") {
-        std::cerr << "usage: " << argv[0] << " --port PORT\n";
+    auto options = ReadOptions(argc, argv);
+    if (!options.count("port")) {
+        std::cerr << "usage: " << argv[0] << " --port PORT [--use_tls ...]\n";
         return 2;
     }
     // Blocked before gRPC starts its threads, so that only sigwait() gets it.
@@ -186,8 +188,7 @@ int main(int argc, char **argv)
     TestServiceImpl service;
     int port = 0;
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(std::string("127.0.0.1:") + argv[2], grpc::InsecureServerCredentials(),
-                             &port);
+    builder.AddListeningPort("127.0.0.1:" + options["port"], ServerCredentials(options), &port);
     builder.RegisterService(&service);
     std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
     if (!server)

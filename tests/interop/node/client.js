@@ -5,6 +5,7 @@ const assert = require('assert');
 const { parseArgs } = require('util');
 const grpc = require('@grpc/grpc-js');
 const { TestService, UnimplementedService } = require('./service');
+const tls = require('./tls');
 
 const SENT = [27182, 8, 1828, 45904];
 const REPLIES = [31415, 9, 2653, 58979];
@@ -100,7 +101,7 @@ const NO_COMPRESS = 2; // WriteFlags.NoCompress
 
 function compressing(stub) {
   const options = { 'grpc.default_compression_algorithm': GZIP };
-  return new TestService(stub.address, grpc.credentials.createInsecure(), options);
+  return stub.open(options);
 }
 
 async function clientCompressedUnary(stub, options) {
@@ -223,7 +224,7 @@ async function unimplementedMethod(stub, options) {
 }
 
 async function unimplementedService(stub, options) {
-  const other = new UnimplementedService(stub.address, grpc.credentials.createInsecure());
+  const other = stub.open({}, UnimplementedService);
   const result = await unary((done) => other.UnimplementedCall({}, options, done));
   other.close();
   assert.strictEqual(result.status.code, grpc.status.UNIMPLEMENTED);
@@ -261,9 +262,7 @@ async function soak(stub, newChannels) {
     const start = Date.now();
     const options = { deadline: start + limit };
     const own = newChannels
-      ? new TestService(stub.address, grpc.credentials.createInsecure(), {
-          'grpc.use_local_subchannel_pool': 1,
-        })
+      ? stub.open({ 'grpc.use_local_subchannel_pool': 1 })
       : stub;
     const result = await unary((done) => own.UnaryCall(LARGE_REQUEST, options, done));
     if (result.status.code !== grpc.status.OK || result.reply.payload.body.length !== 314159)
@@ -306,11 +305,13 @@ async function main() {
       soak_iterations: { type: 'string', default: '10' },
       soak_max_failures: { type: 'string', default: '0' },
       soak_per_iteration_max_acceptable_latency_ms: { type: 'string', default: '1000' },
+      ...tls.clientOptions,
     },
   });
   const address = `${values.server_host}:${values.server_port}`;
-  const stub = new TestService(address, grpc.credentials.createInsecure());
-  stub.address = address;
+  const open = (options, Service = TestService) => tls.open(Service, address, values, options);
+  const stub = open();
+  stub.open = open;
   stub.flags = values;
   const deadline = Date.now() + Number(values.timeout) * 1000;
   try {

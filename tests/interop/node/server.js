@@ -3,6 +3,7 @@
 const { parseArgs } = require('util');
 const grpc = require('@grpc/grpc-js');
 const { TestService } = require('./service');
+const tls = require('./tls');
 
 const INITIAL = 'x-grpc-test-echo-initial';
 const TRAILING = 'x-grpc-test-echo-trailing-bin';
@@ -98,7 +99,8 @@ function halfDuplexCall(call) {
 }
 
 function main() {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
+  const options = { port: { type: 'string', default: '0' }, ...tls.serverOptions };
+  const { values } = parseArgs({ options });
   const server = new grpc.Server();
   server.addService(TestService.service, {
     EmptyCall: emptyCall,
@@ -110,7 +112,7 @@ function main() {
     HalfDuplexCall: halfDuplexCall,
     // UnimplementedCall is left out: the server answers UNIMPLEMENTED.
   });
-  const credentials = grpc.ServerCredentials.createInsecure();
+  const credentials = tls.serverCredentials(values);
   server.bindAsync(`127.0.0.1:${values.port}`, credentials, (error, port) => {
     if (error) throw error;
     console.log(`listening on 127.0.0.1:${port}`);

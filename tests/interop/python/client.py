@@ -12,6 +12,7 @@ import grpc
 import empty_pb2
 import messages_pb2
 import test_pb2_grpc
+import tls
 
 SENT = (27182, 8, 1828, 45904)
 REPLIES = (31415, 9, 2653, 58979)
@@ -348,9 +349,8 @@ OPTIONS = argparse.Namespace()
 
 
 def open_channel():
-    return grpc.insecure_channel(
-        f"{OPTIONS.server_host}:{OPTIONS.server_port}", options=[("grpc.use_local_subchannel_pool", 1)]
-    )
+    target = f"{OPTIONS.server_host}:{OPTIONS.server_port}"
+    return tls.open_channel(target, OPTIONS, [("grpc.use_local_subchannel_pool", 1)])
 
 
 def main():
@@ -364,6 +364,7 @@ def main():
     parser.add_argument(
         "--soak_per_iteration_max_acceptable_latency_ms", dest="latency_ms", type=int, default=1000
     )
+    tls.add_client_options(parser)
     parser.parse_args(namespace=OPTIONS)
 
     with open_channel() as channel:

@@ -10,6 +10,7 @@ import grpc
 import empty_pb2
 import messages_pb2
 import test_pb2_grpc
+import tls
 
 INITIAL = "x-grpc-test-echo-initial"
 TRAILING = "x-grpc-test-echo-trailing-bin"
@@ -90,13 +91,14 @@ class TestService(test_pb2_grpc.TestServiceServicer):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
+    tls.add_server_options(parser)
     options = parser.parse_args()
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(), server)
-    port = server.add_insecure_port(f"127.0.0.1:{options.port}")
+    port = tls.add_port(server, f"127.0.0.1:{options.port}", options)
     server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
     stop.wait()

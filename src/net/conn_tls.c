@@ -119,7 +119,8 @@ void weir__conn_tls_fail(weir_conn *conn, weir_err err)
 {
     if (conn->ended)
         return;
-    conn->why = err;
+    if (!conn->why)
+        conn->why = err;
     if (conn->handshaking && conn->tls->server)
         log_failure(conn, err);
     send_last_words(conn);

@@ -59,9 +59,9 @@ class Tls(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 session = os.path.join(folder, "session")
                 client = self.s_client(version, "-sess_out", session)
-                client.stdin.write(PREFACE)
+                client.stdin.write(PREFACE + frame(SETTINGS))
                 client.stdin.flush()
-                self.read_until(client, frame(SETTINGS)[3:4])  # tickets come before it
+                self.read_until(client, frame(SETTINGS, ACK))  # tickets come before it
                 client.communicate(timeout=LIMIT)
                 self.assertIn("Reused, ", self.ask(version, "-sess_in", session))
 

@@ -140,7 +140,8 @@ static weir_err set_name(weir__tls_engine *engine, const char *name)
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(engine->ssl), name) == 1)
         return WEIR_OK;
     SSL_set_hostflags(engine->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(engine->ssl, name) == 1 && SSL_set_tlsext_host_name(engine->ssl, name) == 1
+    return SSL_set1_host(engine->ssl, name) == 1 &&
+                   SSL_set_tlsext_host_name(engine->ssl, engine->name) == 1
                ? WEIR_OK
                : WEIR_EINVAL;
 }

@@ -38,6 +38,20 @@ TEST(tls_files, a_client_comes_back_with_its_session)
     resume_with(WEIR_TLS_1_3);
 }
 
+TEST(tls_files, a_session_that_comes_after_a_reload_is_not_kept)
+{
+    struct pair p;
+    weir_tls *server = new_server(NULL), *client = new_client(NULL);
+    open_pair(&p, server, client, "localhost");
+    shake_hands(&p);
+    assert_ok(weir_tls_reload(client, NULL));
+    assert_up(&p); /* takes the server's tickets */
+    close_pair(&p);
+    assert_false(resumes(server, client, "localhost"));
+    weir_tls_unref(server);
+    weir_tls_unref(client);
+}
+
 TEST(tls_files, sessions_are_bounded_and_the_least_recently_used_goes)
 {
     weir_tls_opts opts = plain_client;

@@ -82,8 +82,14 @@ static weir_err get_token(weir_call *call, const weir_bearer_credentials_opts *o
 
 static void send_token(weir_call *call, void *state WEIR_UNUSED, void *user)
 {
+    const weir_bearer_credentials_opts *opts = user;
+    if (!opts->allow_plaintext && !weir_call_is_secure(call)) {
+        weir_call_fail(call, WEIR_STATUS_UNAUTHENTICATED,
+                       "a bearer token is not sent in plaintext: use TLS, or allow_plaintext");
+        return;
+    }
     weir_str token = WEIR_STR("");
-    weir_err err = get_token(call, user, &token);
+    weir_err err = get_token(call, opts, &token);
     if (err == WEIR_EAGAIN)
         return;
     if (!err) {

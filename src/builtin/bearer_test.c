@@ -28,8 +28,12 @@ static void expect_identity(const weir_interceptor_use *server, void *credential
 TEST(bearer, a_good_token_gives_its_identity)
 {
     weir_interceptor_use auth[] = {{&weir_bearer_auth, &table}};
-    expect_identity(auth, &(weir_bearer_credentials_opts){.token = "secret-of-ann"}, "ann");
-    expect_identity(auth, &(weir_bearer_credentials_opts){.token = "secret-of-bob"}, "bob");
+    expect_identity(
+        auth, &(weir_bearer_credentials_opts){.token = "secret-of-ann", .allow_plaintext = true},
+        "ann");
+    expect_identity(
+        auth, &(weir_bearer_credentials_opts){.token = "secret-of-bob", .allow_plaintext = true},
+        "bob");
 }
 
 static void expect_refusal(const char *authorization, const char *expected)
@@ -118,7 +122,9 @@ TEST(bearer, a_token_may_be_fetched_and_checked_elsewhere)
     elsewhere server = {0}, client = {0};
     weir_bearer_auth_opts auth = {.check = check_elsewhere, .user = &server};
     expect_identity((weir_interceptor_use[]){{&weir_bearer_auth, &auth}},
-                    &(weir_bearer_credentials_opts){.get = get_elsewhere, .user = &client}, "good");
+                    &(weir_bearer_credentials_opts){
+                        .get = get_elsewhere, .user = &client, .allow_plaintext = true},
+                    "good");
     assert_int_equal(server.asked, 2);
     assert_int_equal(client.asked, 2);
 }
@@ -132,10 +138,21 @@ static weir_err get_nothing(weir_call *call, weir_str *token, void *user)
 TEST(bearer, without_a_token_a_call_is_not_sent)
 {
     rpc_fixture f;
-    weir_bearer_credentials_opts none = {.get = get_nothing};
+    weir_bearer_credentials_opts none = {.get = get_nothing, .allow_plaintext = true};
     rpc_fixture_open(&f, methods, NULL, NULL, 0,
                      (weir_interceptor_use[]){{&weir_bearer_credentials, &none}}, 1);
     rpc_fixture_refused(&f, UNARY, NULL, WEIR_STATUS_UNAUTHENTICATED,
                         "no bearer token for the call: ");
+    rpc_fixture_close(&f);
+}
+
+TEST(bearer, a_token_is_not_sent_in_plaintext_unless_that_is_allowed)
+{
+    rpc_fixture f;
+    weir_bearer_credentials_opts plain = {.token = "secret-of-ann"};
+    rpc_fixture_open(&f, methods, NULL, NULL, 0,
+                     (weir_interceptor_use[]){{&weir_bearer_credentials, &plain}}, 1);
+    rpc_fixture_refused(&f, UNARY, NULL, WEIR_STATUS_UNAUTHENTICATED,
+                        "a bearer token is not sent in plaintext");
     rpc_fixture_close(&f);
 }

@@ -85,6 +85,11 @@ const weir_metadata *weir_call_trailers(const weir_call *call)
     return call->wire ? weir_grpc_call_trailers(call->wire) : &no_metadata;
 }
 
+bool weir_call_is_secure(weir_call *call)
+{
+    return call->ops->is_secure(call);
+}
+
 weir_str weir_call_identity(const weir_call *call)
 {
     return call->identity.ptr ? call->identity : WEIR_STR("");

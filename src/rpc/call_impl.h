@@ -24,6 +24,7 @@ typedef struct weir__call_ops {
 
     weir_err (*add_header)(weir_call *call, weir_str key, weir_str value);
     weir_metadata *(*edit_metadata)(weir_call *call);
+    bool (*is_secure)(weir_call *call);
     /** The call's owner ends it with a status. */
     weir_err (*finish)(weir_call *call, const weir_status *status);
     /** Whether it will come to nothing more: the owner has ended it, or the other end has. */

@@ -190,6 +190,11 @@ static weir_metadata *edit_metadata(weir_call *call)
     return call->wire ? weir_grpc_call_edit_metadata(call->wire) : &of(call)->metadata;
 }
 
+static bool is_secure(weir_call *call)
+{
+    return of(call)->channel->opts.tls != NULL;
+}
+
 /** The interceptors have let it through. */
 static void proceed(weir_call *call)
 {
@@ -229,6 +234,7 @@ static const weir__call_ops client_call_ops = {
     .close = on_close,
     .add_header = add_header,
     .edit_metadata = edit_metadata,
+    .is_secure = is_secure,
     .finish = finish,
     .has_ended = has_ended,
     .proceed = proceed,

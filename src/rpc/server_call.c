@@ -35,6 +35,11 @@ static weir_metadata *edit_metadata(weir_call *call)
     return weir_grpc_call_edit_metadata(call->wire);
 }
 
+static bool is_secure(weir_call *call)
+{
+    return weir_conn_tls(call->link->conn) != NULL;
+}
+
 static weir_err finish(weir_call *call, const weir_status *status)
 {
     weir_status said = *status;
@@ -165,6 +170,7 @@ static const weir__call_ops server_call_ops = {
     .close = on_close,
     .add_header = add_header,
     .edit_metadata = edit_metadata,
+    .is_secure = is_secure,
     .finish = finish,
     .has_ended = has_ended,
     .proceed = proceed,

@@ -48,6 +48,8 @@ typedef struct weir_bearer_credentials_opts {
      */
     weir_err (*get)(weir_call *call, weir_str *token, void *user);
     void *user;
+    bool allow_plaintext; /**< else calls of a channel without TLS end with UNAUTHENTICATED, unsent
+                           */
 } weir_bearer_credentials_opts;
 
 /** Channel: `user` is a weir_bearer_credentials_opts, borrowed. */

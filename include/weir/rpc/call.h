@@ -78,6 +78,9 @@ WEIR_API weir_str weir_call_printf(weir_call *call, const char *fmt, ...) WEIR_P
 WEIR_API const weir_metadata *weir_call_metadata(const weir_call *call);
 /** A client's view of the trailing metadata, in `closed`. */
 WEIR_API const weir_metadata *weir_call_trailers(const weir_call *call);
+/** Whether the call goes over TLS; of a client's call that has no connection yet: whether it will.
+ */
+WEIR_API bool weir_call_is_secure(weir_call *call);
 /** Who the client is, as an interceptor has found out (weir_call_set_identity()); "": nobody knows.
  */
 WEIR_API weir_str weir_call_identity(const weir_call *call);

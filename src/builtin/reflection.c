@@ -54,7 +54,7 @@ static bool set_error(answer *a, weir_arena *mem, weir_status_code code, const c
     weir__reflection_error_response *error = weir_arena_zalloc(mem, sizeof *error);
     if (!error)
         return false;
-    error->error_code = code;
+    error->error_code = (int32_t)code;
     error->error_message = weir_arena_printf(mem, "%s: %.*s", what, WEIR_STR_ARGS(name));
     a->message_response_case =
         WEIR__REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_ERROR_RESPONSE;

@@ -30,7 +30,7 @@ void weir__show_subchannel(weir__show *s, const weir_inspect_entity *from,
 void weir__show_server(weir__show *s, const weir_inspect_entity *from, weir__channelz_server *out);
 void weir__show_listener(weir__show *s, const weir_inspect_entity *from,
                          weir__channelz_socket *out);
-/** @param summary  without what has to be asked of the kernel */
+/** @param summary  without what has to be asked of the kernel or of TLS */
 void weir__show_socket(weir__show *s, const weir_inspect_socket *from, bool summary,
                        weir__channelz_socket *out);
 /** @return `count` of them */

@@ -126,6 +126,37 @@ static size_t show_options(weir__show *s, const weir_conn *conn,
     return 1;
 }
 
+/* Security. */
+
+/** TLS 1.3 suites have one name, which is the standard's; of older ones it is OpenSSL's. */
+static weir__channelz_security_tls *show_tls(weir__show *s, const weir_tls_info *info)
+{
+    weir__channelz_security_tls *out = weir__show_new(s, sizeof *out);
+    if (!out)
+        return NULL;
+    weir_str cipher = weir_str_from(info->cipher);
+    if (weir_str_starts(cipher, WEIR_STR("TLS_"))) {
+        out->cipher_suite_case = WEIR__CHANNELZ_SECURITY_TLS_CIPHER_SUITE_STANDARD_NAME;
+        out->cipher_suite.standard_name = cipher;
+    } else {
+        out->cipher_suite_case = WEIR__CHANNELZ_SECURITY_TLS_CIPHER_SUITE_OTHER_NAME;
+        out->cipher_suite.other_name = cipher;
+    }
+    return out;
+}
+
+/** NULL: there is none. */
+static weir__channelz_security *show_security(weir__show *s, weir_conn *conn)
+{
+    const weir_tls_info *info = weir_conn_tls(conn);
+    weir__channelz_security *out = info ? weir__show_new(s, sizeof *out) : NULL;
+    if (!out)
+        return NULL;
+    out->model.tls = show_tls(s, info);
+    out->model_case = WEIR__CHANNELZ_SECURITY_MODEL_TLS;
+    return s->failed ? NULL : out;
+}
+
 /* Sockets. */
 
 static google_protobuf_int64_value *show_number(weir__show *s, size_t from)
@@ -174,6 +205,8 @@ void weir__show_socket(weir__show *s, const weir_inspect_socket *from, bool summ
     out->data = data;
     out->local = show_addr(s, &from->local);
     out->remote = show_addr(s, &from->peer);
-    if (data && !summary)
-        data->option.len = show_options(s, from->conn, &data->option.items);
+    if (!data || summary)
+        return;
+    out->security = show_security(s, from->conn);
+    data->option.len = show_options(s, from->conn, &data->option.items);
 }

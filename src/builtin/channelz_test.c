@@ -1,4 +1,5 @@
 /* channelz of a process that has channels and servers, asked with the generated client. */
+#include "certs.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -28,18 +29,19 @@ static void answer(weir_call *call, const text *request, void *user)
 
 static const test_handler answering[METHODS] = {[UNARY] = {.open = answer}};
 
-static void open_at(const char *addr)
+static void open_at(const char *addr, weir_tls *tls, weir_tls *client_tls)
 {
-    test_server_prepare(&server, addr, answering, NULL, &(weir_server_opts){.loops = 2});
+    test_server_prepare(&server, addr, answering, NULL,
+                        &(weir_server_opts){.loops = 2, .tls = tls});
     assert_ok(weir_channelz_serve(server.server));
     test_server_go(&server);
-    asker = weir_channel_new(server.addr, NULL);
+    asker = weir_channel_new(server.addr, &(weir_channel_opts){.tls = client_tls});
     mem = weir_arena_new();
 }
 
 static void open_all(void)
 {
-    open_at("127.0.0.1:0");
+    open_at("127.0.0.1:0", NULL, NULL);
 }
 
 static void close_all(void)
@@ -162,7 +164,7 @@ TEST(channelz, unix_sockets_have_paths)
 {
     char addr[100];
     snprintf(addr, sizeof addr, "unix:@weir-channelz-test-%d", (int)getpid());
-    open_at(addr);
+    open_at(addr, NULL, NULL);
     weir__channelz_get_server_sockets_response *sockets;
     assert_int_equal(ASK(get_server_sockets, &sockets, .server_id = only_server()->ref->server_id),
                      WEIR_STATUS_OK);
@@ -171,6 +173,35 @@ TEST(channelz, unix_sockets_have_paths)
     check_text(socket->local->address.uds_address->filename, addr + 5);
     assert_int_equal(socket->data->option.len, 0);
     close_all();
+}
+
+static void check_cipher(weir_tls_version version, bool standard)
+{
+    weir_tls *tls, *client_tls;
+    assert_ok(weir_tls_server_new(
+        &tls, &(weir_tls_opts){.cert_file = CERT("server"), .key_file = KEY("server")}, NULL));
+    assert_ok(weir_tls_client_new(
+        &client_tls, &(weir_tls_opts){.ca_file = CERT("ca"), .max_version = version}, NULL));
+    open_at("127.0.0.1:0", tls, client_tls);
+    weir__channelz_get_server_sockets_response *sockets;
+    int64_t id = only_server()->ref->server_id;
+    assert_int_equal(ASK(get_server_sockets, &sockets, .server_id = id), WEIR_STATUS_OK);
+    id = sockets->socket_ref.items[0].socket_id;
+    assert_null(socket_of(id, true)->security);
+    const weir__channelz_security_tls *found = socket_of(id, false)->security->model.tls;
+    if (standard)
+        assert_true(weir_str_starts(found->cipher_suite.standard_name, WEIR_STR("TLS_AES_")));
+    else
+        assert_true(weir_str_starts(found->cipher_suite.other_name, WEIR_STR("ECDHE-")));
+    close_all();
+    weir_tls_unref(tls);
+    weir_tls_unref(client_tls);
+}
+
+TEST(channelz, tls_tells_its_cipher)
+{
+    check_cipher(WEIR_TLS_1_3, true);
+    check_cipher(WEIR_TLS_1_2, false);
 }
 
 /* Pages. */

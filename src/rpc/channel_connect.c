@@ -218,7 +218,7 @@ static void on_link_down(weir__link *link, weir_err why)
     weir_channel *channel = link->owner;
     weir_list_remove(&link->node);
     weir__entity_log(&channel->sub, why ? WEIR_INSPECT_WARNING : WEIR_INSPECT_INFO, 0,
-                     "a connection ended: %s", why ? weir_err_text(why) : "closed in order");
+                     "a connection ended: %s", link->why);
     if (link == channel->coming && !channel->closing)
         on_unusable(channel, why, link->why);
     if (link == channel->link)

@@ -304,6 +304,31 @@ TEST(inspect, a_servers_connections_come_in_pages_from_all_its_loops)
     close_server();
 }
 
+TEST(inspect, channels_that_share_a_loop_have_their_own_connections)
+{
+    weir_loop_thread *thread;
+    weir_channel *pair[2];
+    weir_inspect_entities subs;
+    sight one, other;
+    open_server((weir_server_opts){0});
+    assert_ok(weir_loop_thread_start(&thread, NULL));
+    for (int i = 0; i < 2; i++) {
+        pair[i] = weir_channel_new(server.addr,
+                                   &(weir_channel_opts){.loop = weir_loop_thread_loop(thread)});
+        ask(pair[i], "x", WEIR_STATUS_OK);
+    }
+    assert_ok(weir_inspect_list(WEIR_INSPECT_SUBCHANNEL, 0, 0, mem, &subs));
+    assert_int_equal(subs.len, 2);
+    look(&one, only_socket(subs.items[0].id));
+    look(&other, only_socket(subs.items[1].id));
+    assert_int_equal(one.socket.owner, subs.items[0].id);
+    assert_int_equal(other.socket.owner, subs.items[1].id);
+    for (int i = 0; i < 2; i++)
+        weir_channel_free(pair[i]);
+    weir_loop_thread_stop(thread);
+    close_server();
+}
+
 TEST(inspect, both_ends_of_a_connection_tell_the_same)
 {
     sight ours, theirs;

@@ -121,6 +121,7 @@ static void split_writable(weir_call *call, void *user WEIR_UNUSED)
 
 typedef struct chatting {
     weir_payload *waiting;
+    bool ended; /* by the client, while one waits */
     bool hangs;
 } chatting;
 
@@ -150,13 +151,18 @@ static void chat_writable(weir_call *call, void *user WEIR_UNUSED)
         return;
     weir_payload_unref(c->waiting);
     c->waiting = NULL;
-    weir_call_resume(call);
+    if (c->ended)
+        weir_call_finish(call);
+    else
+        weir_call_resume(call);
 }
 
 static void chat_end(weir_call *call, void *user WEIR_UNUSED)
 {
-    const chatting *c = weir_call_data(call);
-    if (!c->hangs)
+    chatting *c = weir_call_data(call);
+    if (c->waiting)
+        c->ended = true;
+    else if (!c->hangs)
         weir_call_finish(call);
 }
 

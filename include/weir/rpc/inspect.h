@@ -130,7 +130,7 @@ typedef struct weir_inspect_socket {
     size_t receive_window; /**< bytes that the peer may send now, on all streams together */
     weir_addr local;
     weir_addr peer;
-    const weir_conn *conn; /**< for what else can be asked of it, during `fn` */
+    weir_conn *conn; /**< for what else can be asked of it, during `fn` */
 } weir_inspect_socket;
 
 /** In the connection's loop. @param socket  good during this function; NULL: it is gone */

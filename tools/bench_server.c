@@ -151,6 +151,7 @@ int main(int argc, char **argv)
                              .loops = (unsigned)threads,
                              .single_loop = threads == 1,
                              .reuse_port = reuse_port != 0,
+                             .min_ping_interval_us = -1, /* load generators measure with PINGs */
                              .poller = poll ? WEIR_POLLER_POLL : WEIR_POLLER_EPOLL};
     int status = serve(&program, listen, &opts);
     weir_tls_unref(tls);

@@ -11,15 +11,15 @@ import h2.events
 from peer import SECONDS, STREAM, Client, Server, allow_descriptors, message
 
 CONNECTIONS = 4
-STREAMS = 25
+STREAMS = 8
 TEXT = b"an answer that nobody will ever read"
 MESSAGES = 100_000  # that each connection wants to send
 
-# What the server may hold: a connection's receive window, each call's unsent answers (the
-# high-water mark), and three times as much again for what surrounds each of these small messages.
-WINDOW = 1 << 20
+# What the server may hold: each call's receive window and its unsent answers (the high-water mark),
+# and three times as much again for what surrounds each of these small messages.
+STREAM_WINDOW = 256 << 10
 HIGH_WATER = 64 << 10
-BOUND = 4 * CONNECTIONS * (WINDOW + STREAMS * HIGH_WATER)
+BOUND = 4 * CONNECTIONS * STREAMS * (STREAM_WINDOW + HIGH_WATER)
 
 
 def wait_for_windows(client):

@@ -29,10 +29,11 @@ static const greeter_greeter_methods methods = {.say_hello = say_hello};
 /** New connections get the new certificate; old ones stay. */
 static void *reload_on_hup(void *tls)
 {
-    sigset_t hup;
-    sigemptyset(&hup);
-    sigaddset(&hup, SIGHUP);
-    for (int number; sigwait(&hup, &number) == 0;) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1); /* main's: it is over */
+    for (int number; sigwait(&signals, &number) == 0 && number == SIGHUP;) {
         weir_why why = {"the certificate was read anew"};
         if (weir_tls_reload(tls, &why))
             WEIR_LOG_WARN("the old certificate stays: %s", why.text);
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
     sigset_t waited_for; /* by that thread, and by weir_server_run() */
     sigemptyset(&waited_for);
     sigaddset(&waited_for, SIGHUP);
+    sigaddset(&waited_for, SIGUSR1);
     sigaddset(&waited_for, SIGINT);
     sigaddset(&waited_for, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &waited_for, NULL);
@@ -65,7 +67,7 @@ int main(int argc, char **argv)
         pthread_create(&thread, NULL, reload_on_hup, tls))
         return 1;
     int status = weir_server_run(server, argv[1]);
-    pthread_cancel(thread);
+    pthread_kill(thread, SIGUSR1);
     pthread_join(thread, NULL);
     weir_tls_unref(tls);
     return status;

@@ -122,6 +122,7 @@ typedef struct weir__client_call {
     bool shown;         /* the interceptors have seen the request */
     bool sent;          /* messages that are not kept */
     bool retried;       /* once, because no server has seen it */
+    bool counted;       /* as ended */
     bool cancelled;     /* or ended by an interceptor, before it had a connection */
     max_align_t room[]; /* WEIR__CALL_ROOM bytes of the arena, then the request */
 } weir__client_call;

@@ -42,7 +42,8 @@ static void end_call(weir__client_call *cc, const weir_status *status)
         weir__intercept_finish(&cc->call, &said);
         weir__intercept_closed(&cc->call, &said);
     }
-    weir__count_ended(&cc->channel->calls, said.code);
+    if (!cc->counted)
+        weir__count_ended(&cc->channel->calls, said.code);
     cc->ops->closed(&cc->call, &said, cc->user);
     weir__call_unregister(&cc->call);
     free_call(cc);
@@ -147,7 +148,9 @@ static void end_early(weir__client_call *cc, const weir_status *status)
     cc->early = (weir_status){status->code, weir_arena_copy(&cc->arena, status->message),
                               weir_arena_copy(&cc->arena, status->details)};
     if (!cc->started)
-        return; /* start() sees to it */
+        return;                                           /* start() sees to it */
+    weir__count_ended(&cc->channel->calls, status->code); /* the channel may be gone by its end */
+    cc->counted = true;
     weir__channel_forget(cc->channel, cc);
     cc->cancel.fn = on_cancelled;
     weir_loop_defer(cc->call.loop, &cc->cancel);

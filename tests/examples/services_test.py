@@ -104,7 +104,8 @@ class HealthOfExample(unittest.TestCase):
                 with self.assertRaises(grpc.RpcError) as raised:
                     next(watcher)
                 self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
-        self.assertEqual(server.stop()[0], 0)
+        server.process.communicate(timeout=LIMIT)
+        self.assertEqual(server.process.returncode, 0)
 
 
 class Reflection:

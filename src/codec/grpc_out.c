@@ -53,9 +53,20 @@ weir_err weir_grpc_send_check(const weir_grpc_call *call, size_t size)
     return WEIR_OK;
 }
 
+/** Sending is possible again: the owner hears of it after the pull. */
+static void drained(weir_grpc_call *call)
+{
+    if (!call->wants_writable || call->out_bytes > call->grpc->opts.send_high_water / 2)
+        return;
+    call->wants_writable = false;
+    if (!weir_list_linked(&call->writable_node))
+        weir_list_append(&call->grpc->writable, &call->writable_node);
+}
+
 void weir_grpc_want_writable(weir_grpc_call *call)
 {
     call->wants_writable = true;
+    drained(call);
 }
 
 bool weir_grpc_is_writable(weir_grpc_call *call)
@@ -213,16 +224,6 @@ void weir__grpc_on_body(weir_h2 *h2 WEIR_UNUSED, void *stream, size_t max, weir_
     call->end_sent = true;
     if (call->grpc->role == WEIR_H2_SERVER && !call->plain)
         out->trailers = weir__grpc_submit_trailers(call) == WEIR_OK;
-}
-
-/** Sending is possible again: the owner hears of it after the pull. */
-static void drained(weir_grpc_call *call)
-{
-    if (!call->wants_writable || call->out_bytes > call->grpc->opts.send_high_water / 2)
-        return;
-    call->wants_writable = false;
-    if (!weir_list_linked(&call->writable_node))
-        weir_list_append(&call->grpc->writable, &call->writable_node);
 }
 
 weir_err weir__grpc_on_body_write(weir_h2 *h2 WEIR_UNUSED, void *stream, weir_buf *buf, size_t len,

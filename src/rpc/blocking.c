@@ -70,7 +70,7 @@ static weir_err new_call(weir_blocking_call **out, weir_call *of,
         return WEIR_ENOMEM;
     const weir_grpc_opts *limits = target->pool->limits;
     atomic_init(&call->owners, 1);
-    weir__inbox_init(&call->inbox, limits->send_high_water);
+    weir__inbox_init(&call->inbox, limits);
     weir_arena_init(&call->arena, NULL, limits->call_bytes);
     call->target = target;
     call->id = of->id;

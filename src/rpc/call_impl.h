@@ -80,6 +80,14 @@ static inline bool weir__server_streams(const weir_method *method)
            method->kind == WEIR_METHOD_BIDI_STREAMING;
 }
 
+/** Marks of a call's slot: what will be refused, or was asked already by its id. */
+enum {
+    WEIR__CALL_NO_SEND = 1,
+    WEIR__CALL_NO_HALF_CLOSE = 2,
+    WEIR__CALL_NO_FINISH = 4,
+    WEIR__CALL_NO_REPLY = 8
+};
+
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
 WEIR_MUST_CHECK weir_err weir__call_register(weir_call *call, uint32_t limit_bytes);
 /** The id names nothing from now on. */

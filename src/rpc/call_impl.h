@@ -56,7 +56,8 @@ struct weir_call {
     weir_compression compression; /* client: of its requests */
     bool uncompressed;            /* messages from now on */
     weir_arena *arena;
-    void *data;
+    void *data;               /* the program's */
+    void *half;               /* what blocking.c or queue_call.c has of it */
     weir_str identity;        /* what an interceptor has found out about the client */
     const weir__chain *chain; /* interceptors; NULL: none */
     uint8_t *chain_state;     /* their memory of this call */

@@ -13,6 +13,7 @@ enum {
 
 typedef struct slot {
     _Atomic uint64_t state; /* generation << 32 | queued bytes */
+    _Atomic uint64_t marks; /* generation << 32 | marks */
     _Atomic uint32_t next;  /* number + 1 in the free list, 0: last */
     _Atomic uint32_t limit; /* of queued bytes */
     atomic_bool blocked;    /* somebody was told to wait */
@@ -138,6 +139,7 @@ weir_err weir_slots_add(weir_slots *slots, const void *kind, void *object, unsig
     atomic_store(&s->limit, limit_bytes);
     atomic_store(&s->blocked, false);
     uint32_t generation = generation_of(atomic_load(&s->state)) + 1;
+    atomic_store(&s->marks, (uint64_t)generation << 32);
     atomic_store(&s->state, (uint64_t)generation << 32);
     *id = weir_slot_id(loop_number, index, generation);
     return WEIR_OK;
@@ -151,6 +153,7 @@ void weir_slots_remove(weir_slots *slots, uint64_t id)
     uint32_t generation = (uint32_t)id + 1, last = atomic_load(&slots->last);
     while (last < generation && !atomic_compare_exchange_weak(&slots->last, &last, generation))
         ;
+    atomic_store(&s->marks, (uint64_t)generation << 32);
     atomic_store(&s->state, (uint64_t)generation << 32);
     push_free(slots, s, index_of(id));
 }
@@ -167,6 +170,21 @@ bool weir_slots_alive(weir_slots *slots, uint64_t id)
 {
     slot *s = slot_at(slots, index_of(id));
     return s && (id & 1) && generation_of(atomic_load(&s->state)) == (uint32_t)id;
+}
+
+weir_err weir_slots_mark(weir_slots *slots, uint64_t id, uint32_t marks, uint32_t unless)
+{
+    slot *s = slot_at(slots, index_of(id));
+    if (!s || !(id & 1))
+        return WEIR_ECLOSED;
+    uint64_t old = atomic_load(&s->marks);
+    do {
+        if (generation_of(old) != (uint32_t)id)
+            return WEIR_ECLOSED;
+        if ((uint32_t)old & unless)
+            return WEIR_ESTATE;
+    } while (marks && !atomic_compare_exchange_weak(&s->marks, &old, old | marks));
+    return WEIR_OK;
 }
 
 weir_err weir_slots_charge(weir_slots *slots, uint64_t id, uint32_t bytes)

@@ -139,3 +139,24 @@ TEST(slots, many_threads_take_and_give_back_slots_at_once)
     }
     weir_slots_free(slots);
 }
+
+TEST(slots, marks_are_set_once_and_go_with_their_object)
+{
+    weir_slots *slots;
+    assert_ok(weir_slots_new(&slots, 0));
+    int object;
+    uint64_t id, next;
+    assert_ok(weir_slots_add(slots, &kind_a, &object, 1, 10, &id));
+    assert_ok(weir_slots_mark(slots, id, 0, ~0U));
+    assert_ok(weir_slots_mark(slots, id, 1 | 2, 1));
+    assert_err(weir_slots_mark(slots, id, 4, 2), WEIR_ESTATE);
+    assert_ok(weir_slots_mark(slots, id, 0, 4));
+    assert_ok(weir_slots_charge(slots, id, 3));
+    weir_slots_remove(slots, id);
+    assert_err(weir_slots_mark(slots, id, 0, 1), WEIR_ECLOSED);
+    assert_ok(weir_slots_add(slots, &kind_a, &object, 1, 10, &next));
+    assert_err(weir_slots_mark(slots, id, 8, 0), WEIR_ECLOSED);
+    assert_ok(weir_slots_mark(slots, next, 0, ~0U));
+    assert_err(weir_slots_mark(slots, 0, 0, 0), WEIR_ECLOSED);
+    weir_slots_free(slots);
+}

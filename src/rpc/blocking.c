@@ -70,7 +70,7 @@ static weir_err new_call(weir_blocking_call **out, weir_call *of,
         return WEIR_ENOMEM;
     const weir_grpc_opts *limits = target->pool->limits;
     atomic_init(&call->owners, 1);
-    weir__inbox_init(&call->inbox, limits->send_high_water);
+    weir__inbox_init(&call->inbox, limits);
     weir_arena_init(&call->arena, NULL, limits->call_bytes);
     call->target = target;
     call->id = of->id;
@@ -117,7 +117,7 @@ static void on_open(weir_call *of, const void *request WEIR_UNUSED, const void *
         weir_call_fail(of, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
-    weir_call_set_data(of, call);
+    of->half = call;
     if (weir__client_streams(call->method))
         start(call, of);
 }
@@ -125,7 +125,7 @@ static void on_open(weir_call *of, const void *request WEIR_UNUSED, const void *
 static void on_bytes(weir_call *of, weir_str bytes, const void *methods WEIR_UNUSED,
                      void *user WEIR_UNUSED)
 {
-    weir_blocking_call *call = weir_call_data(of);
+    weir_blocking_call *call = of->half;
     if (weir__client_streams(call->method)) {
         weir__inbox_put(&call->inbox, of, bytes);
         return;
@@ -138,7 +138,7 @@ static void on_bytes(weir_call *of, weir_str bytes, const void *methods WEIR_UNU
 
 static void on_half_closed(weir_call *of, const void *methods WEIR_UNUSED, void *user WEIR_UNUSED)
 {
-    weir_blocking_call *call = weir_call_data(of);
+    weir_blocking_call *call = of->half;
     if (weir__client_streams(call->method))
         weir__inbox_end(&call->inbox);
     else
@@ -147,7 +147,7 @@ static void on_half_closed(weir_call *of, const void *methods WEIR_UNUSED, void 
 
 static void on_writable(weir_call *of, const void *methods WEIR_UNUSED, void *user WEIR_UNUSED)
 {
-    weir_blocking_call *call = weir_call_data(of);
+    weir_blocking_call *call = of->half;
     if (call)
         weir__inbox_set_writable(&call->inbox);
 }
@@ -155,7 +155,7 @@ static void on_writable(weir_call *of, const void *methods WEIR_UNUSED, void *us
 static void on_closed(weir_call *of, const weir_status *why WEIR_UNUSED,
                       const void *methods WEIR_UNUSED, void *user WEIR_UNUSED)
 {
-    weir_blocking_call *call = weir_call_data(of);
+    weir_blocking_call *call = of->half;
     if (!call)
         return;
     weir__inbox_close(&call->inbox);

@@ -200,11 +200,12 @@ weir_err weir_blocking_read(weir_blocking_call *call, weir_arena *mem, void **me
 {
     if (!weir__client_streams(call->method))
         return WEIR_ECLOSED;
-    weir__received *next = weir__inbox_take(&call->inbox, call->id, weir_time_never());
-    if (!next)
-        return weir_blocking_is_over(call) ? WEIR_ECANCELED : WEIR_ECLOSED;
-    weir_err err = weir_message_decode(call->method->request, message, mem,
-                                       weir_str_of(next->bytes, next->len), WEIR_DECODE_COPY);
+    weir__received *next;
+    weir_err err = weir__inbox_take(&call->inbox, call->id, weir_time_never(), &next);
+    if (err)
+        return err == WEIR_ECLOSED && weir_blocking_is_over(call) ? WEIR_ECANCELED : err;
+    err = weir_message_decode(call->method->request, message, mem,
+                              weir_str_of(next->bytes, next->len), WEIR_DECODE_COPY);
     free(next);
     return err;
 }

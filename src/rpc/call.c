@@ -4,10 +4,21 @@
 
 static const char call_kind;
 
+/** What the call's end of the method never does. */
+static uint32_t never_allowed(const weir_call *call)
+{
+    if (call->ops->is_server)
+        return WEIR__CALL_NO_HALF_CLOSE;
+    return WEIR__CALL_NO_REPLY |
+           (weir__client_streams(call->method) ? 0 : WEIR__CALL_NO_SEND | WEIR__CALL_NO_HALF_CLOSE);
+}
+
 weir_err weir__call_register(weir_call *call, uint32_t limit_bytes)
 {
-    return weir_slots_add(weir_loop_slots(call->loop), &call_kind, call,
-                          weir_loop_number(call->loop), limit_bytes, &call->id.value);
+    weir_slots *slots = weir_loop_slots(call->loop);
+    weir_err err = weir_slots_add(slots, &call_kind, call, weir_loop_number(call->loop),
+                                  limit_bytes, &call->id.value);
+    return err ? err : weir_slots_mark(slots, call->id.value, never_allowed(call), 0);
 }
 
 void weir__call_unregister(weir_call *call)
@@ -178,6 +189,13 @@ size_t weir_call_unsent(const weir_call *call)
     return call->wire ? weir_grpc_call_unsent(call->wire) : 0;
 }
 
+/** A server's one message, where one is expected. */
+static bool has_replied(const weir_call *call)
+{
+    return call->ops->is_server && !weir__server_streams(call->method) &&
+           weir_grpc_call_has_sent(call->wire);
+}
+
 /** Behind the interceptors. */
 static weir_err send_message(weir_call *call, const void *message)
 {
@@ -200,6 +218,8 @@ weir_err weir_call_send(weir_call *call, const void *message)
 {
     if (!call->wire)
         return call->ops->wait_writable(call);
+    if (has_replied(call))
+        return WEIR_ESTATE;
     if (!weir__call_sees_sending(call))
         return send_message(call, message);
     if (!weir_grpc_is_writable(call->wire)) /* they see a message once */
@@ -246,8 +266,10 @@ static weir_err send_intercepted(weir_call *call, weir_payload *payload,
 weir_err weir__call_send_payload(weir_call *call, weir_payload *payload,
                                  weir_buf_release_fn release, void *user)
 {
-    weir_err err = weir__call_sees_sending(call) ? send_intercepted(call, payload, release, user)
-                                                 : queue_payload(call, payload, release, user);
+    weir_err err = WEIR_ESTATE;
+    if (!has_replied(call))
+        err = weir__call_sees_sending(call) ? send_intercepted(call, payload, release, user)
+                                            : queue_payload(call, payload, release, user);
     if (err)
         release(user);
     else
@@ -268,7 +290,7 @@ weir_err weir_call_send_payload(weir_call *call, weir_payload *payload)
 
 weir_err weir_call_reply(weir_call *call, const void *message)
 {
-    weir_err err = weir_call_send(call, message);
+    weir_err err = call->ops->is_server ? weir_call_send(call, message) : WEIR_ESTATE;
     return err ? err : weir_call_finish(call);
 }
 
@@ -293,6 +315,8 @@ weir_err weir_call_finish_status(weir_call *call, const weir_status *status)
 
 weir_err weir_call_half_close(weir_call *call)
 {
+    if (call->ops->is_server)
+        return WEIR_ESTATE;
     if (!call->wire)
         return call->ops->half_close_early(call);
     weir__link_wake(call->link);

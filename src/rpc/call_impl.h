@@ -57,7 +57,8 @@ struct weir_call {
     weir_compression compression; /* client: of its requests */
     bool uncompressed;            /* messages from now on */
     weir_arena *arena;
-    void *data;
+    void *data;               /* the program's */
+    void *half;               /* what blocking.c or queue_call.c has of it */
     weir_str identity;        /* what an interceptor has found out about the client */
     const weir__chain *chain; /* interceptors; NULL: none */
     uint8_t *chain_state;     /* their memory of this call */
@@ -80,6 +81,14 @@ static inline bool weir__server_streams(const weir_method *method)
     return method->kind == WEIR_METHOD_SERVER_STREAMING ||
            method->kind == WEIR_METHOD_BIDI_STREAMING;
 }
+
+/** Marks of a call's slot: what will be refused, or was asked already by its id. */
+enum {
+    WEIR__CALL_NO_SEND = 1,
+    WEIR__CALL_NO_HALF_CLOSE = 2,
+    WEIR__CALL_NO_FINISH = 4,
+    WEIR__CALL_NO_REPLY = 8
+};
 
 /** Gives the call its id. `limit_bytes`: what other threads may queue. @thread any */
 WEIR_MUST_CHECK weir_err weir__call_register(weir_call *call, uint32_t limit_bytes);

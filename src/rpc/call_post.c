@@ -1,5 +1,6 @@
 /* Calls by id from any thread: each operation is a task of its own. Messages are counted in the
- * call's slot from the post until they have left, so that a slow peer is told to the poster. */
+ * call's slot from the post until they have left, so that a slow peer is told to the poster. What
+ * was posted last is marked there, so that nothing is taken after it. */
 #include <stdlib.h>
 
 #include "call_impl.h"
@@ -15,6 +16,20 @@ typedef enum post_kind {
     POST_PROCEED,
     POST_RUN
 } post_kind;
+
+/** What each of them must not find in the call's slot, and leaves there. */
+static const struct {
+    uint32_t unless, marks;
+} orders[] = {
+    [POST_SEND] = {WEIR__CALL_NO_SEND, 0},
+    [POST_REPLY] = {WEIR__CALL_NO_REPLY, ~0U},
+    [POST_FINISH] = {WEIR__CALL_NO_FINISH, ~0U},
+    [POST_HALF_CLOSE] = {WEIR__CALL_NO_HALF_CLOSE, WEIR__CALL_NO_HALF_CLOSE | WEIR__CALL_NO_SEND},
+    [POST_CANCEL] = {0, 0},
+    [POST_RESUME] = {0, 0},
+    [POST_PROCEED] = {0, 0},
+    [POST_RUN] = {0, 0},
+};
 
 typedef struct post {
     weir_task task;
@@ -51,15 +66,31 @@ static void sent(void *user)
     post_free(p);
 }
 
-/** Takes `p` in every case. */
+static weir_err send_payload(weir_call *call, post *p)
+{
+    if (call->wire)
+        return weir__call_send_payload(call, p->payload, sent, p);
+    weir_err err = call->ops->send_early(call, p->payload, sent, p);
+    if (err)
+        sent(p);
+    return err;
+}
+
+/** Takes `p` in every case. A message that the call cannot take ends it, unless it has ended: the
+ * poster cannot be told any more, and the peer must not go on without it. */
 static void run_send(weir_call *call, post *p)
 {
-    if (weir__payload_type(p->payload) != call->sends)
+    if (weir__payload_type(p->payload) != call->sends) {
         sent(p);
-    else if (call->wire)
-        weir__call_send_payload(call, p->payload, sent, p);
-    else if (call->ops->send_early(call, p->payload, sent, p))
-        sent(p);
+        weir_call_fail(call, WEIR_STATUS_INTERNAL,
+                       "a posted message: its type is not the one that this end of the method "
+                       "sends");
+        return;
+    }
+    weir_err err = send_payload(call, p);
+    if (err && err != WEIR_ESTATE && err != WEIR_ECLOSED)
+        weir_call_fail(call, (weir_status_code)weir_err_status(err), "a posted message: %s",
+                       weir_err_text(err));
 }
 
 /** Everything but sending; errors mean that the call has ended meanwhile. */
@@ -113,6 +144,21 @@ static void run(weir_task *task, weir_err err)
     }
 }
 
+/** Whether it may be queued; it is counted then, and marked. */
+static weir_err admit(weir_slots *slots, const post *p)
+{
+    uint64_t id = p->id.value;
+    weir_err err = weir_slots_mark(slots, id, 0, orders[p->kind].unless);
+    if (!err && p->payload)
+        err = weir_slots_charge(slots, id, charge_of(p));
+    if (err || !orders[p->kind].marks)
+        return err;
+    err = weir_slots_mark(slots, id, orders[p->kind].marks, orders[p->kind].unless);
+    if (err && p->payload) /* another thread was first */
+        weir_slots_discharge(slots, id, charge_of(p));
+    return err;
+}
+
 /** Queues `p`, which it takes in every case. */
 static weir_err post_take(post *p)
 {
@@ -122,12 +168,7 @@ static weir_err post_take(post *p)
         post_free(p);
         return WEIR_ECLOSED;
     }
-    weir_slots *slots = weir_loop_slots(loop);
-    weir_err err = WEIR_OK;
-    if (p->payload)
-        err = weir_slots_charge(slots, p->id.value, charge_of(p));
-    else if (!weir_slots_alive(slots, p->id.value))
-        err = WEIR_ECLOSED;
+    weir_err err = admit(weir_loop_slots(loop), p);
     if (err) {
         post_free(p);
     } else {

@@ -2,10 +2,11 @@
 
 #include <stdlib.h>
 
-void weir__inbox_init(weir__inbox *inbox, size_t high_water)
+void weir__inbox_init(weir__inbox *inbox, const weir_grpc_opts *limits)
 {
     pthread_condattr_t attributes;
-    *inbox = (weir__inbox){.high_water = high_water};
+    *inbox = (weir__inbox){.high_water = limits->send_high_water,
+                           .max_send_bytes = limits->max_send_bytes};
     pthread_mutex_init(&inbox->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -88,55 +89,113 @@ static bool wait_change(weir__inbox *inbox, weir_time deadline)
     return pthread_cond_timedwait(&inbox->changed, &inbox->lock, &until) == 0;
 }
 
-weir__received *weir__inbox_take(weir__inbox *inbox, weir_call_id id, weir_time deadline)
+/** Under the lock. @param resume  whether the peer may go on */
+static weir__received *pop(weir__inbox *inbox, bool *resume)
 {
-    pthread_mutex_lock(&inbox->lock);
-    while (!inbox->first && !inbox->ended && wait_change(inbox, deadline))
-        ;
     weir__received *message = inbox->first;
-    bool resume = false;
-    if (message) {
-        inbox->first = message->next;
-        inbox->queued_bytes -= sizeof *message + message->len;
-        resume = inbox->paused && inbox->queued_bytes <= inbox->high_water / 2;
-        if (resume)
-            inbox->paused = false;
-    }
-    pthread_mutex_unlock(&inbox->lock);
-    if (resume && weir__call_resume_post(id) == WEIR_ENOMEM)
-        weir_call_cancel_post(id);
+    if (!message)
+        return NULL;
+    inbox->first = message->next;
+    inbox->queued_bytes -= sizeof *message + message->len;
+    *resume = inbox->paused && inbox->queued_bytes <= inbox->high_water / 2;
+    inbox->paused &= !*resume;
     return message;
 }
 
-static weir_err post_uncompressed(weir_call_id id, const weir_message *type, const void *message)
+weir_err weir__inbox_take(weir__inbox *inbox, weir_call_id id, weir_time deadline,
+                          weir__received **out)
 {
-    weir_payload *payload;
-    weir_err err = weir_payload_new(&payload, type, message);
-    if (err)
-        return err;
-    weir_payload_set_compression(payload, false);
-    err = weir_call_send_payload_post(id, payload);
-    weir_payload_unref(payload);
-    return err;
+    bool resume = false, in_time = true;
+    pthread_mutex_lock(&inbox->lock);
+    if (inbox->reading) {
+        pthread_mutex_unlock(&inbox->lock);
+        return WEIR_ESTATE;
+    }
+    inbox->reading = true;
+    while (!inbox->first && !inbox->ended && in_time)
+        in_time = wait_change(inbox, deadline);
+    weir__received *message = pop(inbox, &resume);
+    bool ended = inbox->ended;
+    inbox->reading = false;
+    pthread_mutex_unlock(&inbox->lock);
+    if (resume && weir__call_resume_post(id) == WEIR_ENOMEM)
+        weir_call_cancel_post(id);
+    if (!message)
+        return ended ? WEIR_ECLOSED : WEIR_ETIMEDOUT;
+    *out = message;
+    return WEIR_OK;
+}
+
+void weir__inbox_wait_closed(weir__inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    while (!inbox->closed)
+        wait_change(inbox, weir_time_never());
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+/** Waits for "writable". @return false: `deadline` is over */
+static bool wait_writable(weir__inbox *inbox, weir_time deadline)
+{
+    bool in_time = true;
+    pthread_mutex_lock(&inbox->lock);
+    while (!inbox->writable && !inbox->closed && in_time)
+        in_time = wait_change(inbox, deadline);
+    pthread_mutex_unlock(&inbox->lock);
+    return in_time;
+}
+
+static void set_writable(weir__inbox *inbox, bool writable)
+{
+    pthread_mutex_lock(&inbox->lock);
+    inbox->writable = writable;
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+static weir_err post_until(weir__inbox *inbox, weir_call_id id, weir_payload *payload,
+                           weir_time deadline)
+{
+    for (;;) {
+        set_writable(inbox, false);
+        weir_err err = weir_call_send_payload_post(id, payload);
+        if (err != WEIR_EAGAIN)
+            return err;
+        if (!wait_writable(inbox, deadline))
+            return WEIR_ETIMEDOUT;
+    }
+}
+
+/** @return false: another thread writes */
+static bool begin_writing(weir__inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    bool free = !inbox->writing;
+    inbox->writing = true;
+    pthread_mutex_unlock(&inbox->lock);
+    return free;
+}
+
+static void end_writing(weir__inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    inbox->writing = false;
+    pthread_mutex_unlock(&inbox->lock);
 }
 
 weir_err weir__inbox_send(weir__inbox *inbox, weir_call_id id, const weir_message *type,
                           const void *message, weir_time deadline)
 {
-    for (;;) {
-        pthread_mutex_lock(&inbox->lock);
-        inbox->writable = false;
-        pthread_mutex_unlock(&inbox->lock);
-        weir_err err = inbox->uncompressed ? post_uncompressed(id, type, message)
-                                           : weir_call_send_post(id, type, message);
-        if (err != WEIR_EAGAIN)
-            return err;
-        bool in_time = true;
-        pthread_mutex_lock(&inbox->lock);
-        while (!inbox->writable && !inbox->closed && in_time)
-            in_time = wait_change(inbox, deadline);
-        pthread_mutex_unlock(&inbox->lock);
-        if (!in_time)
-            return WEIR_ETIMEDOUT;
+    if (!begin_writing(inbox))
+        return WEIR_ESTATE;
+    weir_payload *payload = NULL;
+    weir_err err = weir_payload_new(&payload, type, message);
+    if (!err && inbox->max_send_bytes && weir_payload_bytes(payload).len > inbox->max_send_bytes)
+        err = WEIR_EMSGSIZE;
+    if (!err) {
+        weir_payload_set_compression(payload, !inbox->uncompressed);
+        err = post_until(inbox, id, payload, deadline);
     }
+    weir_payload_unref(payload);
+    end_writing(inbox);
+    return err;
 }

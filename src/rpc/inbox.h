@@ -21,17 +21,19 @@ typedef struct weir__received {
 typedef struct weir__inbox {
     pthread_mutex_t lock; /* of all but what is marked; the owner's too, if it likes */
     pthread_cond_t changed;
-    bool uncompressed; /* what is sent from now on; the waiting thread's */
-    size_t high_water; /* queued bytes at which the peer is slowed down; constant */
+    bool uncompressed;     /* what is sent from now on; the waiting thread's */
+    size_t high_water;     /* queued bytes at which the peer is slowed down; constant */
+    size_t max_send_bytes; /* of a message; 0: no limit; constant */
     weir__received *first, *last;
     size_t queued_bytes;
-    bool paused;   /* the loop has stopped delivery */
-    bool writable; /* since the last WEIR_EAGAIN */
-    bool ended;    /* no more messages will come */
-    bool closed;   /* the call is over */
+    bool paused;           /* the loop has stopped delivery */
+    bool writable;         /* since the last WEIR_EAGAIN */
+    bool ended;            /* no more messages will come */
+    bool closed;           /* the call is over */
+    bool reading, writing; /* a thread is in weir__inbox_take(), in weir__inbox_send() */
 } weir__inbox;
 
-void weir__inbox_init(weir__inbox *inbox, size_t high_water);
+void weir__inbox_init(weir__inbox *inbox, const weir_grpc_opts *limits);
 /** Nobody uses it any more. */
 void weir__inbox_fini(weir__inbox *inbox);
 
@@ -48,14 +50,21 @@ void weir__inbox_close(weir__inbox *inbox);
 /* In the thread that waits. */
 
 /**
- * Waits for the oldest message, which is the caller's then, to be freed with free().
- * @return NULL: none will come, or it is `deadline`
+ * Waits for the oldest message.
+ * @param out  the caller's, to be freed with free()
+ * @errors WEIR_ECLOSED: none will come any more. WEIR_ETIMEDOUT: not before `deadline`.
+ *         WEIR_ESTATE: another thread waits for it
  */
-weir__received *weir__inbox_take(weir__inbox *inbox, weir_call_id id, weir_time deadline);
+WEIR_MUST_CHECK weir_err weir__inbox_take(weir__inbox *inbox, weir_call_id id, weir_time deadline,
+                                          weir__received **out);
+
+/** Waits until the call is over, whoever reads. */
+void weir__inbox_wait_closed(weir__inbox *inbox);
 
 /**
  * Sends; waits while over the high-water mark.
- * @errors WEIR_ECLOSED, WEIR_EMSGSIZE, WEIR_ENOMEM; WEIR_ETIMEDOUT: not before `deadline`
+ * @errors WEIR_ECLOSED, WEIR_EMSGSIZE, WEIR_ENOMEM; WEIR_ETIMEDOUT: not before `deadline`;
+ *         WEIR_ESTATE: another thread sends, or sending is over
  */
 WEIR_MUST_CHECK weir_err weir__inbox_send(weir__inbox *inbox, weir_call_id id,
                                           const weir_message *type, const void *message,

@@ -120,15 +120,6 @@ static void client_closed(weir_call *of, const weir_status *status, void *user)
 static const weir__client_ops client_ops = {client_headers, client_message, client_writable,
                                             client_closed};
 
-/** Never started. */
-static void take_back(weir__queue_call *call)
-{
-    pthread_mutex_lock(&call->queue->lock);
-    weir_list_remove(&call->node);
-    weir__queue_leave(call->queue);
-    weir__queue_call_drop(call);
-}
-
 weir_err weir_queue_start(weir_queue *queue, weir_channel *channel, const weir_method *method,
                           const void *request, void *tag, const weir_call_opts *opts,
                           weir_call_id *id)
@@ -136,23 +127,22 @@ weir_err weir_queue_start(weir_queue *queue, weir_channel *channel, const weir_m
     weir__queue_call *call = call_new(queue, method, tag, false);
     if (!call)
         return WEIR_ENOMEM;
-    weir_err err = enter(call);
+    weir__client_call *cc;
+    weir_err err = weir__client_call_new(&cc, channel, method, request, &client_ops, call, opts);
     if (err) {
         weir__queue_call_drop(call);
         return err;
     }
-    weir__client_call *cc;
-    err = weir__client_call_new(&cc, channel, method, request, &client_ops, call, opts);
-    if (err) {
-        take_back(call);
-        return err;
-    }
-    pthread_mutex_lock(&queue->lock); /* weir_queue_free() reads it */
     call->id = cc->call.id;
     call->deadline = cc->call.deadline;
-    pthread_mutex_unlock(&queue->lock);
+    err = enter(call);
+    if (err) {
+        weir__client_call_drop(cc);
+        weir__queue_call_drop(call);
+        return err;
+    }
     if (id)
-        *id = cc->call.id;
+        *id = call->id;
     weir__client_call_go(cc);
     return WEIR_OK;
 }
@@ -201,34 +191,34 @@ static void server_open(weir_call *of, const void *request WEIR_UNUSED,
             weir__queue_call_drop(call);
         return;
     }
-    weir_call_set_data(of, call);
+    of->half = call;
     push(call, WEIR__RESERVED_BEGIN);
 }
 
 static void server_bytes(weir_call *of, weir_str bytes, const void *methods WEIR_UNUSED,
                          void *user WEIR_UNUSED)
 {
-    push_message(weir_call_data(of), of, bytes);
+    push_message(of->half, of, bytes);
 }
 
 static void server_half_closed(weir_call *of, const void *methods WEIR_UNUSED,
                                void *user WEIR_UNUSED)
 {
     if (weir__client_streams(weir_call_method(of)))
-        push(weir_call_data(of), WEIR__RESERVED_HALF_CLOSED);
+        push(of->half, WEIR__RESERVED_HALF_CLOSED);
 }
 
 static void server_writable(weir_call *of, const void *methods WEIR_UNUSED, void *user WEIR_UNUSED)
 {
-    if (weir_call_data(of))
-        push(weir_call_data(of), WEIR__RESERVED_WRITABLE);
+    if (of->half)
+        push(of->half, WEIR__RESERVED_WRITABLE);
 }
 
 static void server_closed(weir_call *of, const weir_status *why, const void *methods WEIR_UNUSED,
                           void *user WEIR_UNUSED)
 {
-    if (weir_call_data(of))
-        push_closed(weir_call_data(of), why);
+    if (of->half)
+        push_closed(of->half, why);
 }
 
 static const weir_handler server_handler = {

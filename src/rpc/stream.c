@@ -1,4 +1,5 @@
 /* Blocking streams: the loop fills a bounded queue, the user's thread empties it. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "channel_impl.h"
@@ -10,7 +11,8 @@ struct weir_stream {
     weir_call_id id;
     const weir_method *method;
     weir_arena arena; /* metadata and the final text */
-    bool half_closed;
+    atomic_bool half_closed;
+    atomic_bool finished;
 
     /* Under the inbox's lock. */
     bool have_headers;
@@ -73,10 +75,11 @@ weir_err weir_stream_open(weir_stream **out, weir_channel *channel, const weir_m
     weir_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return WEIR_ENOMEM;
-    weir__inbox_init(&stream->inbox, channel->grpc.send_high_water);
+    weir__inbox_init(&stream->inbox, &channel->grpc);
     weir_arena_init(&stream->arena, NULL, 0);
     stream->method = method;
-    stream->half_closed = request != NULL;
+    atomic_init(&stream->half_closed, request != NULL);
+    atomic_init(&stream->finished, false);
     weir__client_call *cc;
     weir_err err = weir__client_call_new(&cc, channel, method, request, &stream_ops, stream, opts);
     if (err) {
@@ -89,15 +92,22 @@ weir_err weir_stream_open(weir_stream **out, weir_channel *channel, const weir_m
     return WEIR_OK;
 }
 
-weir_err weir_stream_read(weir_stream *stream, weir_arena *mem, void **message)
+weir_err weir_stream_read_until(weir_stream *stream, weir_arena *mem, weir_time deadline,
+                                void **message)
 {
-    weir__received *next = weir__inbox_take(&stream->inbox, stream->id, weir_time_never());
-    if (!next)
-        return WEIR_ECLOSED;
-    weir_err err = weir_message_decode(stream->method->reply, message, mem,
-                                       weir_str_of(next->bytes, next->len), WEIR_DECODE_COPY);
+    weir__received *next;
+    weir_err err = weir__inbox_take(&stream->inbox, stream->id, deadline, &next);
+    if (err)
+        return err;
+    err = weir_message_decode(stream->method->reply, message, mem,
+                              weir_str_of(next->bytes, next->len), WEIR_DECODE_COPY);
     free(next);
     return err;
+}
+
+weir_err weir_stream_read(weir_stream *stream, weir_arena *mem, void **message)
+{
+    return weir_stream_read_until(stream, mem, weir_time_never(), message);
 }
 
 void weir_stream_set_message_compression(weir_stream *stream, bool on)
@@ -105,20 +115,32 @@ void weir_stream_set_message_compression(weir_stream *stream, bool on)
     stream->inbox.uncompressed = !on;
 }
 
+weir_err weir_stream_write_until(weir_stream *stream, const void *message, weir_time deadline)
+{
+    if (atomic_load(&stream->half_closed))
+        return WEIR_ESTATE;
+    return weir__inbox_send(&stream->inbox, stream->id, stream->method->request, message, deadline);
+}
+
 weir_err weir_stream_write(weir_stream *stream, const void *message)
 {
-    return stream->half_closed
-               ? WEIR_ESTATE
-               : weir__inbox_send(&stream->inbox, stream->id, stream->method->request, message,
-                                  weir_time_never());
+    return weir_stream_write_until(stream, message, weir_time_never());
+}
+
+weir_err weir_stream_try_write(weir_stream *stream, const void *message)
+{
+    weir_err err = weir_stream_write_until(stream, message, (weir_time){0});
+    return err == WEIR_ETIMEDOUT ? WEIR_EAGAIN : err;
 }
 
 weir_err weir_stream_half_close(weir_stream *stream)
 {
-    if (stream->half_closed)
+    if (atomic_exchange(&stream->half_closed, true))
         return WEIR_ESTATE;
-    stream->half_closed = true;
-    return weir_call_half_close_post(stream->id);
+    weir_err err = weir_call_half_close_post(stream->id);
+    if (err == WEIR_ENOMEM)
+        atomic_store(&stream->half_closed, false);
+    return err;
 }
 
 void weir_stream_cancel(weir_stream *stream)
@@ -126,18 +148,31 @@ void weir_stream_cancel(weir_stream *stream)
     weir_call_cancel_post(stream->id);
 }
 
-static void wait_closed(weir_stream *stream)
+/** Messages that nobody has read are dropped. @return WEIR_ESTATE: another thread reads */
+static weir_err wait_end(weir_stream *stream)
 {
-    for (weir__received *next;
-         (next = weir__inbox_take(&stream->inbox, stream->id, weir_time_never()));)
+    weir__received *next;
+    weir_err err;
+    while (!(err = weir__inbox_take(&stream->inbox, stream->id, weir_time_never(), &next)))
         free(next);
+    return err == WEIR_ECLOSED ? WEIR_OK : err;
+}
+
+static weir_status refuse(const char *why)
+{
+    return (weir_status){WEIR_STATUS_FAILED_PRECONDITION, weir_str_from(why), {"", 0}};
 }
 
 weir_status weir_stream_finish(weir_stream *stream, weir_arena *mem)
 {
-    if (!stream->half_closed && weir_stream_half_close(stream) == WEIR_ENOMEM)
+    if (atomic_exchange(&stream->finished, true))
+        return refuse("the stream is finished already");
+    if (weir_stream_half_close(stream) == WEIR_ENOMEM)
         weir_stream_cancel(stream);
-    wait_closed(stream);
+    if (wait_end(stream)) {
+        atomic_store(&stream->finished, false);
+        return refuse("another thread reads the stream: it must be done first");
+    }
     return (weir_status){stream->status.code, weir_arena_copy(mem, stream->status.message),
                          weir_arena_copy(mem, stream->status.details)};
 }
@@ -160,6 +195,6 @@ void weir_stream_free(weir_stream *stream)
     if (!stream)
         return;
     weir_stream_cancel(stream);
-    wait_closed(stream);
+    weir__inbox_wait_closed(&stream->inbox);
     free_stream(stream);
 }

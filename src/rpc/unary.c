@@ -1,4 +1,5 @@
 /* Calls with one request and one reply: asynchronous, and blocking. */
+#include "cancellation.h"
 #include "channel_impl.h"
 
 /* Asynchronous. */
@@ -8,6 +9,7 @@ typedef struct async_call {
     weir_fn done;
     void *user;
     void *reply;
+    weir_metadata *headers, *trailers; /* NULL: not wanted */
 } async_call;
 
 static void ignore(weir_call *call WEIR_UNUSED, void *user WEIR_UNUSED) {}
@@ -19,9 +21,13 @@ static void async_message(weir_call *call, weir_str bytes, void *user)
         async->reply = NULL;
 }
 
-static void async_closed(weir_call *call WEIR_UNUSED, const weir_status *status, void *user)
+static void async_closed(weir_call *call, const weir_status *status, void *user)
 {
     async_call *async = user;
+    if (async->headers)
+        *async->headers = *weir_call_metadata(call);
+    if (async->trailers)
+        *async->trailers = *weir_call_trailers(call);
     async->thunk(async->done, status, status->code == WEIR_STATUS_OK ? async->reply : NULL,
                  async->user);
 }
@@ -41,7 +47,11 @@ weir_err weir_unary_start(weir_channel *channel, const weir_method *method, cons
         weir__client_call_drop(cc);
         return WEIR_ENOMEM;
     }
-    *async = (async_call){thunk, done, user, NULL};
+    *async = (async_call){.thunk = thunk, .done = done, .user = user};
+    if (opts) {
+        async->headers = opts->reply_headers;
+        async->trailers = opts->reply_trailers;
+    }
     cc->user = async;
     weir__client_call_go(cc);
     return WEIR_OK;
@@ -90,31 +100,46 @@ static const weir__client_ops waiter_ops = {waiter_headers, waiter_message, igno
 
 static weir_status not_started(weir_err err)
 {
-    return (weir_status){
-        (weir_status_code)weir_err_status(err), weir_str_from(weir_err_text(err)), {0}};
+    weir_status_code code = (weir_status_code)weir_err_status(err);
+    return (weir_status){code, weir_str_from(weir_err_text(err)), {0}};
+}
+
+static weir_status refuse(const char *why)
+{
+    return (weir_status){WEIR_STATUS_FAILED_PRECONDITION, weir_str_from(why), {0}};
+}
+
+static void call_and_wait(weir__client_call *cc, waiter *w)
+{
+    weir_latch_init(&w->done, 1);
+    weir__client_call_go(cc);
+    weir_latch_wait(&w->done);
+    weir_latch_fini(&w->done);
 }
 
 weir_status weir_unary_call(weir_channel *channel, const weir_method *method, weir_arena *mem,
                             const void *request, void **reply, const weir_call_opts *opts)
 {
     if (weir__channel_would_deadlock(channel))
-        return (weir_status){
-            WEIR_STATUS_FAILED_PRECONDITION,
-            WEIR_STR("a blocking call inside the channel's loop would wait for itself"),
-            {0}};
+        return refuse("a blocking call inside the channel's loop would wait for itself");
     waiter w = {.mem = mem};
+    weir_cancellation *cancellation = NULL;
     if (opts) {
         w.headers = opts->reply_headers;
         w.trailers = opts->reply_trailers;
+        cancellation = opts->cancellation;
     }
     weir__client_call *cc;
     weir_err err = weir__client_call_new(&cc, channel, method, request, &waiter_ops, &w, opts);
     if (err)
         return not_started(err);
-    weir_latch_init(&w.done, 1);
-    weir__client_call_go(cc);
-    weir_latch_wait(&w.done);
-    weir_latch_fini(&w.done);
+    err = weir__cancellation_begin(cancellation, cc->call.id);
+    if (err) {
+        weir__client_call_drop(cc);
+        return err == WEIR_ESTATE ? refuse("another call has this cancellation") : not_started(err);
+    }
+    call_and_wait(cc, &w);
+    weir__cancellation_end(cancellation);
     if (w.status.code == WEIR_STATUS_OK)
         *reply = w.reply;
     return w.status;

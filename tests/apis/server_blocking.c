@@ -9,8 +9,15 @@ static void echo_bin(weir_blocking_call *call)
     assert_ok(weir_blocking_add_trailer(call, WEIR_STR("x-bin"), *bin));
 }
 
-static weir_status hang(weir_blocking_call *call)
+/** What an order asks for. */
+static weir_status obey(weir_blocking_call *call, const text *message)
 {
+    if (says(message, "fail"))
+        return told_to_fail;
+    if (says(message, "cancel"))
+        weir_call_cancel_post(weir_blocking_id(call));
+    if (says(message, "drop"))
+        assert_ok(weir_call_run_post(weir_blocking_id(call), drop_connection, NULL));
     while (!weir_blocking_is_over(call))
         sched_yield();
     return WEIR_BLOCKING_OK;
@@ -20,10 +27,8 @@ static weir_status unary(weir_blocking_call *call, const text *request, text *re
                          void *user WEIR_UNUSED)
 {
     echo_bin(call);
-    if (says(request, "fail"))
-        return told_to_fail;
-    if (says(request, "hang"))
-        return hang(call);
+    if (is_order(request))
+        return obey(call, request);
     reply->text = weir_blocking_printf(call, "hello %.*s", WEIR_STR_ARGS(request->text));
     return WEIR_BLOCKING_OK;
 }
@@ -37,10 +42,8 @@ static weir_status collect(weir_blocking_call *call, const text *request WEIR_UN
     echo_bin(call);
     while (weir_blocking_read(call, weir_blocking_arena(call), &next) == WEIR_OK) {
         const text *message = next;
-        if (says(message, "fail"))
-            return told_to_fail;
-        if (says(message, "hang"))
-            return hang(call);
+        if (is_order(message))
+            return obey(call, message);
         if (len + message->text.len > room) {
             room = 2 * room + message->text.len;
             char *more = weir_arena_alloc(weir_blocking_arena(call), room);
@@ -62,10 +65,8 @@ static weir_status split(weir_blocking_call *call, const text *request, text *re
 {
     static const char large[LARGE];
     echo_bin(call);
-    if (says(request, "fail"))
-        return told_to_fail;
-    if (says(request, "hang"))
-        return hang(call);
+    if (is_order(request))
+        return obey(call, request);
     bool many = says(request, "many");
     for (size_t i = 0; i < (many ? MANY : request->text.len); i++) {
         weir_str next = many ? weir_str_of(large, LARGE) : weir_str_of(request->text.ptr + i, 1);
@@ -84,10 +85,8 @@ static weir_status chat(weir_blocking_call *call, const text *request WEIR_UNUSE
     void *next;
     echo_bin(call);
     while (!status.code && weir_blocking_read(call, &mem, &next) == WEIR_OK) {
-        if (says(next, "fail"))
-            status = told_to_fail;
-        else if (says(next, "hang"))
-            status = hang(call);
+        if (is_order(next))
+            status = obey(call, next);
         else if (weir_blocking_write(call, next))
             break;
         weir_arena_reset(&mem);

@@ -1,7 +1,5 @@
 #include "suite.h"
 
-#include "call_impl.h"
-
 static void echo_bin(weir_call *call)
 {
     const weir_str *bin = weir_metadata_get(weir_call_metadata(call), WEIR_STR("x-bin"));
@@ -16,15 +14,17 @@ static bool obey(weir_call *call, const text *message)
 {
     if (says(message, "fail"))
         assert_ok(weir_call_finish_status(call, &told_to_fail));
-    return says(message, "fail") || says(message, "hang");
+    if (says(message, "cancel"))
+        weir_call_cancel(call);
+    if (says(message, "drop"))
+        drop_connection(call, NULL);
+    return is_order(message);
 }
 
 static void unary(weir_call *call, const text *request, void *user WEIR_UNUSED)
 {
     echo_bin(call);
-    if (says(request, "drop me"))
-        weir_conn_abort(call->link->conn, WEIR_ECONNRESET);
-    else if (!obey(call, request))
+    if (!obey(call, request))
         assert_ok(weir_call_reply(
             call,
             &(text){.text = weir_call_printf(call, "hello %.*s", WEIR_STR_ARGS(request->text))}));

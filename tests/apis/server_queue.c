@@ -127,9 +127,13 @@ static void on_message(const weir_event *event, talk *t)
     weir_arena_init(&mem, NULL, 0);
     void *message;
     assert_ok(weir_message_decode(&text_type, &message, &mem, event->bytes, 0));
-    t->hangs |= says(message, "hang") || says(message, "fail");
+    t->hangs |= is_order(message);
     if (says(message, "fail"))
         weir_call_finish_post(event->id, &told_to_fail);
+    if (says(message, "cancel"))
+        weir_call_cancel_post(event->id);
+    if (says(message, "drop"))
+        assert_ok(weir_call_run_post(event->id, drop_connection, NULL));
     if (!t->hangs)
         answer(event, t, message, &mem);
     weir_arena_fini(&mem);

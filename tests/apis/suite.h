@@ -5,8 +5,9 @@
  *
  * What every server does: Unary answers "hello X"; Collect joins what it gets; Split sends each
  * letter back; Chat echoes. A message "fail" ends any of them with ABORTED, text and details;
- * "hang" is never answered; "many" is answered with MANY messages of LARGE bytes by Split. The
- * request's "x-bin" comes back as header and as trailer.
+ * "hang" is never answered; "cancel" is cancelled by the server, "drop" loses its connection;
+ * "many" is answered with MANY messages of LARGE bytes by Split. The request's "x-bin" comes back
+ * as header and as trailer.
  */
 #ifndef WEIR_APIS_SUITE_H
 #define WEIR_APIS_SUITE_H
@@ -67,7 +68,7 @@ typedef struct server_driver {
     void (*stop)(server_run *run);
 } server_driver;
 
-extern const client_driver client_callback, client_blocking, client_queue;
+extern const client_driver client_callback, client_async, client_blocking, client_queue;
 extern const server_driver server_callback, server_blocking, server_queue;
 
 /* For drivers. */
@@ -82,11 +83,21 @@ void note_message(outcome *out, const text *message);
 void note_status(outcome *out, const weir_status *status);
 void note_bin(char to[50], const weir_metadata *from);
 
+/** For weir_call_run_post(), or in the call's loop: its connection is gone. */
+void drop_connection(weir_call *call, void *unused);
+
 /** A status as "fail" asks for it. */
 extern const weir_status told_to_fail;
 static inline bool says(const text *message, const char *word)
 {
     return weir_str_starts(message->text, weir_str_from(word));
+}
+
+/** Whether the call is to be answered in another way than usual, or not at all. */
+static inline bool is_order(const text *message)
+{
+    return says(message, "fail") || says(message, "hang") || says(message, "cancel") ||
+           says(message, "drop");
 }
 
 #endif

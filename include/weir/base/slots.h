@@ -68,6 +68,16 @@ WEIR_API void *weir_slots_get(weir_slots *slots, const void *kind, uint64_t id);
 WEIR_API bool weir_slots_alive(weir_slots *slots, uint64_t id);
 
 /**
+ * Marks the object: up to 32 bits that other threads set and none takes back, all zero at first.
+ * @param marks   set, all or none; may be 0, to ask only
+ * @param unless  none of these may be there
+ * @thread any
+ * @errors WEIR_ECLOSED: it is gone. WEIR_ESTATE: one of `unless` is there, nothing was set.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_slots_mark(weir_slots *slots, uint64_t id, uint32_t marks,
+                                                  uint32_t unless);
+
+/**
  * Counts `bytes` as queued for the object, unless its limit is queued already.
  * @thread any
  * @errors WEIR_ECLOSED: it is gone. WEIR_EAGAIN: at the limit; noted for weir_slots_unblock().

@@ -127,8 +127,8 @@ WEIR_API bool weir_call_message_was_compressed(const weir_call *call);
 /**
  * Queues a message; encoded at once, so that it may be freed.
  * @errors WEIR_EAGAIN: over the high-water mark, not taken; `writable` comes when it has drained.
- *         WEIR_ESTATE: ended. WEIR_EMSGSIZE: over max_send_bytes, before compression.
- *         WEIR_ENOMEM.
+ *         WEIR_ESTATE: ended, or one message was sent where no more are expected. WEIR_EMSGSIZE:
+ * over max_send_bytes, before compression. WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_send(weir_call *call, const void *message);
 /** As weir_call_send(), with bytes shared by many calls. @errors also WEIR_EINVAL: the payload's
@@ -137,8 +137,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_payload(weir_call *call, weir_p
 /** Bytes that wait in the call for the peer's windows and the connection. */
 WEIR_API size_t weir_call_unsent(const weir_call *call);
 
-/** Server: the one reply and status OK. @errors WEIR_ESTATE: answered already; as weir_call_send()
- */
+/** Server: the one reply and status OK. @errors WEIR_ESTATE: answered already, or a client; as
+ * weir_call_send() */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply(weir_call *call, const void *message);
 /** Server: ends with OK after what was sent. @errors WEIR_ESTATE: ended already */
 WEIR_API weir_err weir_call_finish(weir_call *call);
@@ -150,7 +150,7 @@ WEIR_API weir_err weir_call_fail(weir_call *call, weir_status_code code, const c
 /** Server: ends with any status, details included. @errors WEIR_ESTATE: ended already */
 WEIR_API weir_err weir_call_finish_status(weir_call *call, const weir_status *status);
 
-/** Client: no more messages from us. @errors WEIR_ESTATE: done already */
+/** Client: no more messages from us. @errors WEIR_ESTATE: done already, or a server */
 WEIR_API weir_err weir_call_half_close(weir_call *call);
 
 /** Ends the call now with RST_STREAM CANCEL; `closed` follows, not inside this function. */
@@ -160,20 +160,31 @@ WEIR_API void weir_call_cancel(weir_call *call);
 WEIR_API void weir_call_pause(weir_call *call);
 WEIR_API void weir_call_resume(weir_call *call);
 
-/* From any thread, by id: take effect in the call's loop, in the order of one thread's calls. */
+/* From any thread, by id: take effect in the call's loop, in the order of one thread's calls. What
+ * was posted before is known here, what was done in the loop is not: a post may be accepted, and
+ * find the call ended. */
 
-/** @thread any @errors WEIR_ECLOSED: gone. WEIR_EAGAIN: over the high-water mark. WEIR_ENOMEM. */
+/**
+ * A message. One that turns out to be over max_send_bytes, or of another type than this end of the
+ * method sends, ends the call.
+ * @thread any
+ * @errors WEIR_ECLOSED: gone. WEIR_EAGAIN: over the high-water mark. WEIR_ENOMEM. WEIR_ESTATE:
+ *         after a posted half-close, reply or finish, or at a client that does not stream
+ */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_post(weir_call_id id, const weir_message *type,
                                                       const void *message);
 /** As weir_call_send_post(); takes a reference of its own. @thread any */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_send_payload_post(weir_call_id id,
                                                               weir_payload *payload);
-/** weir_call_reply() from any thread. @thread any @errors as weir_call_send_post() */
+/** weir_call_reply() from any thread. @thread any @errors as weir_call_send_post(); WEIR_ESTATE
+ * also at a client */
 WEIR_API WEIR_MUST_CHECK weir_err weir_call_reply_post(weir_call_id id, const weir_message *type,
                                                        const void *message);
-/** weir_call_finish_status() from any thread; the views are copied. @thread any */
+/** weir_call_finish_status() from any thread; the views are copied. @thread any @errors
+ * WEIR_ECLOSED: gone. WEIR_ESTATE: after a posted reply or finish. WEIR_ENOMEM. */
 WEIR_API weir_err weir_call_finish_post(weir_call_id id, const weir_status *status);
-/** weir_call_half_close() from any thread. @thread any */
+/** weir_call_half_close() from any thread. @thread any @errors WEIR_ECLOSED: gone. WEIR_ESTATE:
+ * posted already, or not a client that streams. WEIR_ENOMEM. */
 WEIR_API weir_err weir_call_half_close_post(weir_call_id id);
 /** Runs in the call's loop; `call` is NULL when it has ended on the way. */
 typedef void (*weir_call_run_fn)(weir_call *call, void *user);

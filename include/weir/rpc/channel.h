@@ -9,6 +9,7 @@
 #include <weir/net/loop.h>
 #include <weir/net/tls.h>
 #include <weir/rpc/call.h>
+#include <weir/rpc/cancellation.h>
 #include <weir/rpc/interceptor.h>
 
 WEIR_BEGIN_DECLS
@@ -57,9 +58,12 @@ typedef struct weir_call_opts {
     weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
                               deadline is not later; at most 1000 at a time, more end with
                               RESOURCE_EXHAUSTED; {0}: none */
-    /** Blocking unary calls: filled with the server's initial and trailing metadata, in the arena
-       of the call's reply; NULL: not wanted */
+    /** Unary calls: filled with the server's initial and trailing metadata. It lives as long as the
+       reply: in the caller's arena, or until `done` has returned. NULL: not wanted */
     weir_metadata *reply_headers, *reply_trailers;
+    weir_cancellation *cancellation; /**< blocking unary calls: ends them from another thread; one
+                                          that another call has is refused with
+                                          FAILED_PRECONDITION; NULL: none */
 } weir_call_opts;
 
 /** The state of a channel (grpc/doc/connectivity-semantics-and-api.md). */

@@ -11,6 +11,8 @@
  * Bounded: of a call whose messages are not taken, the peer is slowed down beyond opts.call_bytes;
  * of calls of servers there are at most opts.max_calls, more end with RESOURCE_EXHAUSTED. The other
  * events of a call have their memory reserved, so that its end always arrives.
+ * Events of a call come in their order; where several threads take them, two may have events of the
+ * same call at the same time.
  * @thread any, but an event is one thread's at a time
  */
 #ifndef WEIR_RPC_QUEUE_H

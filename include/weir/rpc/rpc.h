@@ -4,6 +4,7 @@
 
 #include <weir/rpc/blocking.h>
 #include <weir/rpc/call.h>
+#include <weir/rpc/cancellation.h>
 #include <weir/rpc/channel.h>
 #include <weir/rpc/inspect.h>
 #include <weir/rpc/interceptor.h>

@@ -113,20 +113,32 @@ static const char open_begin[] =
     "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_open(\n"
     "    weir_stream **out, weir_channel *channel, ";
 
-static const char open_end[] = "const weir_call_opts *opts);\n"
-                               "/** Waits for the next message; WEIR_ECLOSED behind the last. */\n"
-                               "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_read(\n"
-                               "    weir_stream *stream, weir_arena *mem, $reply$ **message);\n";
+static const char open_end[] =
+    "const weir_call_opts *opts);\n"
+    "/** Waits for the next message; WEIR_ECLOSED behind the last. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_read(\n"
+    "    weir_stream *stream, weir_arena *mem, $reply$ **message);\n"
+    "/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_read_until(\n"
+    "    weir_stream *stream, weir_arena *mem, weir_time deadline,\n"
+    "    $reply$ **message);\n";
 
-static const char writes[] = "/** Client: one more message to the server of $name$. */\n"
-                             "$export$WEIR_MUST_CHECK weir_err $service$_$method$_write(\n"
-                             "    weir_call *call, const $request$ *message);\n"
-                             "/** As $service$_$method$_write(), from any thread. */\n"
-                             "$export$WEIR_MUST_CHECK weir_err $service$_$method$_write_post(\n"
-                             "    weir_call_id id, const $request$ *message);\n"
-                             "/** Sends, and waits while the server is slow. */\n"
-                             "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_write(\n"
-                             "    weir_stream *stream, const $request$ *message);\n";
+static const char writes[] =
+    "/** Client: one more message to the server of $name$. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_write(\n"
+    "    weir_call *call, const $request$ *message);\n"
+    "/** As $service$_$method$_write(), from any thread. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_write_post(\n"
+    "    weir_call_id id, const $request$ *message);\n"
+    "/** Sends, and waits while the server is slow. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_write(\n"
+    "    weir_stream *stream, const $request$ *message);\n"
+    "/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_write_until(\n"
+    "    weir_stream *stream, const $request$ *message, weir_time deadline);\n"
+    "/** The same without waiting: WEIR_EAGAIN. */\n"
+    "$export$WEIR_MUST_CHECK weir_err $service$_$method$_stream_try_write(\n"
+    "    weir_stream *stream, const $request$ *message);\n";
 
 static void declare(generator *g, const service *sv, const method *m, const char *suffix)
 {
@@ -204,8 +216,9 @@ static void print_stream_stub(generator *g, printer *out, const service *sv, con
     if (m->client_streams)
         print_template(out, writes, m->vars);
     print(out, "\n");
-    static const char *const suffixes[] = {"_events", "_start",      "_stream_open", "_stream_read",
-                                           "_write",  "_write_post", "_stream_write"};
+    static const char *const suffixes[] = {
+        "_events", "_start",      "_stream_open",  "_stream_read",        "_stream_read_until",
+        "_write",  "_write_post", "_stream_write", "_stream_write_until", "_stream_try_write"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
         declare(g, sv, m, suffixes[i]);
 }

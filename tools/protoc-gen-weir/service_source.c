@@ -242,17 +242,28 @@ static const char open_middle[] =
     "{\n"
     "    return weir_stream_open(out, channel, &$service$_method_table[$index$], ";
 
-static const char open_end[] = ", opts);\n"
-                               "}\n"
-                               "weir_err $service$_$method$_stream_read(\n"
-                               "    weir_stream *stream, weir_arena *mem, $reply$ **message)\n"
-                               "{\n"
-                               "    void *next = NULL;\n"
-                               "    weir_err err = weir_stream_read(stream, mem, &next);\n"
-                               "    if (!err)\n"
-                               "        *message = next;\n"
-                               "    return err;\n"
-                               "}\n";
+static const char open_end[] =
+    ", opts);\n"
+    "}\n"
+    "weir_err $service$_$method$_stream_read(\n"
+    "    weir_stream *stream, weir_arena *mem, $reply$ **message)\n"
+    "{\n"
+    "    void *next = NULL;\n"
+    "    weir_err err = weir_stream_read(stream, mem, &next);\n"
+    "    if (!err)\n"
+    "        *message = next;\n"
+    "    return err;\n"
+    "}\n"
+    "weir_err $service$_$method$_stream_read_until(\n"
+    "    weir_stream *stream, weir_arena *mem, weir_time deadline,\n"
+    "    $reply$ **message)\n"
+    "{\n"
+    "    void *next = NULL;\n"
+    "    weir_err err = weir_stream_read_until(stream, mem, deadline, &next);\n"
+    "    if (!err)\n"
+    "        *message = next;\n"
+    "    return err;\n"
+    "}\n";
 
 static const char writes[] =
     "weir_err $service$_$method$_write(weir_call *call, const $request$ *message)\n"
@@ -266,6 +277,16 @@ static const char writes[] =
     "weir_err $service$_$method$_stream_write(weir_stream *stream, const $request$ *message)\n"
     "{\n"
     "    return weir_stream_write(stream, message);\n"
+    "}\n"
+    "weir_err $service$_$method$_stream_write_until(\n"
+    "    weir_stream *stream, const $request$ *message, weir_time deadline)\n"
+    "{\n"
+    "    return weir_stream_write_until(stream, message, deadline);\n"
+    "}\n"
+    "weir_err $service$_$method$_stream_try_write(\n"
+    "    weir_stream *stream, const $request$ *message)\n"
+    "{\n"
+    "    return weir_stream_try_write(stream, message);\n"
     "}\n";
 
 /* Tables. */

@@ -391,6 +391,16 @@ weir_err golden_rpc_oracle_interrogate_stream_read(
         *message = next;
     return err;
 }
+weir_err golden_rpc_oracle_interrogate_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message)
+{
+    void *next = NULL;
+    weir_err err = weir_stream_read_until(stream, mem, deadline, &next);
+    if (!err)
+        *message = next;
+    return err;
+}
 weir_err golden_rpc_oracle_interrogate_write(weir_call *call, const golden_rpc_question *message)
 {
     return weir_call_send(call, message);
@@ -402,6 +412,16 @@ weir_err golden_rpc_oracle_interrogate_write_post(weir_call_id id, const golden_
 weir_err golden_rpc_oracle_interrogate_stream_write(weir_stream *stream, const golden_rpc_question *message)
 {
     return weir_stream_write(stream, message);
+}
+weir_err golden_rpc_oracle_interrogate_stream_write_until(
+    weir_stream *stream, const golden_rpc_question *message, weir_time deadline)
+{
+    return weir_stream_write_until(stream, message, deadline);
+}
+weir_err golden_rpc_oracle_interrogate_stream_try_write(
+    weir_stream *stream, const golden_rpc_question *message)
+{
+    return weir_stream_try_write(stream, message);
 }
 weir_err golden_rpc_oracle_interrogate_queue(
     weir_queue *queue, weir_channel *channel, void *tag,
@@ -507,6 +527,16 @@ weir_err golden_rpc_oracle_listen_stream_read(
 {
     void *next = NULL;
     weir_err err = weir_stream_read(stream, mem, &next);
+    if (!err)
+        *message = next;
+    return err;
+}
+weir_err golden_rpc_oracle_listen_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message)
+{
+    void *next = NULL;
+    weir_err err = weir_stream_read_until(stream, mem, deadline, &next);
     if (!err)
         *message = next;
     return err;
@@ -645,6 +675,16 @@ weir_err golden_rpc_oracle_talk_stream_read(
         *message = next;
     return err;
 }
+weir_err golden_rpc_oracle_talk_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message)
+{
+    void *next = NULL;
+    weir_err err = weir_stream_read_until(stream, mem, deadline, &next);
+    if (!err)
+        *message = next;
+    return err;
+}
 weir_err golden_rpc_oracle_talk_write(weir_call *call, const golden_rpc_question *message)
 {
     return weir_call_send(call, message);
@@ -656,6 +696,16 @@ weir_err golden_rpc_oracle_talk_write_post(weir_call_id id, const golden_rpc_que
 weir_err golden_rpc_oracle_talk_stream_write(weir_stream *stream, const golden_rpc_question *message)
 {
     return weir_stream_write(stream, message);
+}
+weir_err golden_rpc_oracle_talk_stream_write_until(
+    weir_stream *stream, const golden_rpc_question *message, weir_time deadline)
+{
+    return weir_stream_write_until(stream, message, deadline);
+}
+weir_err golden_rpc_oracle_talk_stream_try_write(
+    weir_stream *stream, const golden_rpc_question *message)
+{
+    return weir_stream_try_write(stream, message);
 }
 weir_err golden_rpc_oracle_talk_queue(
     weir_queue *queue, weir_channel *channel, void *tag,

@@ -168,6 +168,10 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_open(
 /** Waits for the next message; WEIR_ECLOSED behind the last. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_read(
     weir_stream *stream, weir_arena *mem, golden_rpc_answer **message);
+/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message);
 /** Client: one more message to the server of Interrogate. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_write(
     weir_call *call, const golden_rpc_question *message);
@@ -176,6 +180,12 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_write_post(
     weir_call_id id, const golden_rpc_question *message);
 /** Sends, and waits while the server is slow. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_write(
+    weir_stream *stream, const golden_rpc_question *message);
+/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_write_until(
+    weir_stream *stream, const golden_rpc_question *message, weir_time deadline);
+/** The same without waiting: WEIR_EAGAIN. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_interrogate_stream_try_write(
     weir_stream *stream, const golden_rpc_question *message);
 
 /** Client: starts Interrogate with its events in `queue`: see weir/rpc/queue.h. */
@@ -210,6 +220,10 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_stream_open(
 /** Waits for the next message; WEIR_ECLOSED behind the last. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_stream_read(
     weir_stream *stream, weir_arena *mem, golden_rpc_answer **message);
+/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message);
 
 /** Client: starts Listen with its events in `queue`: see weir/rpc/queue.h. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_listen_queue(
@@ -247,6 +261,10 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_open(
 /** Waits for the next message; WEIR_ECLOSED behind the last. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_read(
     weir_stream *stream, weir_arena *mem, golden_rpc_answer **message);
+/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_read_until(
+    weir_stream *stream, weir_arena *mem, weir_time deadline,
+    golden_rpc_answer **message);
 /** Client: one more message to the server of Talk. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_write(
     weir_call *call, const golden_rpc_question *message);
@@ -255,6 +273,12 @@ WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_write_post(
     weir_call_id id, const golden_rpc_question *message);
 /** Sends, and waits while the server is slow. */
 WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_write(
+    weir_stream *stream, const golden_rpc_question *message);
+/** The same, not longer than to `deadline`: WEIR_ETIMEDOUT. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_write_until(
+    weir_stream *stream, const golden_rpc_question *message, weir_time deadline);
+/** The same without waiting: WEIR_EAGAIN. */
+WEIR_MUST_CHECK weir_err golden_rpc_oracle_talk_stream_try_write(
     weir_stream *stream, const golden_rpc_question *message);
 
 /** Client: starts Talk with its events in `queue`: see weir/rpc/queue.h. */

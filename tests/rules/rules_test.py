@@ -205,6 +205,19 @@ def documented_parameters_have_these_names():
                     yield at(header, number, f"@param {name} is no parameter")
 
 
+def rpc_says_which_thread_may_call():
+    """Each function's own comment, or the @file comment for all that say nothing else."""
+    pattern = re.compile(r"(?:/\*\*((?:(?!\*/).)*)\*/\s*)?^(WEIR_API\b[^;{]*\()", re.S | re.M)
+    for header in sources("include/weir/rpc", "include/weir/builtin", endings=(".h",)):
+        text = header.read_text(encoding="utf-8")
+        if "@thread" in text[:text.index("*/")]:
+            continue
+        for found in pattern.finditer(text):
+            if "@thread" not in (found[1] or ""):
+                number = text.count("\n", 0, found.start(2)) + 1
+                yield at(header, number, "neither the function nor the file has an @thread")
+
+
 def nothing_is_left_unfinished():
     marks = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X"))
     for path in sources("include", "src", "tools", "apps", "examples", "tests", "bench",
@@ -225,6 +238,7 @@ RULES = (
     files_named_in_the_map_exist,
     every_public_header_says_what_it_is_for,
     documented_parameters_have_these_names,
+    rpc_says_which_thread_may_call,
     nothing_is_left_unfinished,
 )
 

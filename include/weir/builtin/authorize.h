@@ -29,9 +29,10 @@ typedef struct weir_authorize_opts {
  * no, ends with PERMISSION_DENIED. */
 extern WEIR_API const weir_interceptor weir_authorize;
 
-/** A rule: everyone. */
+/** A rule: everyone. @thread the call's loop's */
 WEIR_API bool weir_allow_all(weir_call *call, void *user);
-/** A rule: everyone whose identity is known (weir_call_identity()). */
+/** A rule: everyone whose identity is known (weir_call_identity()). @thread the
+ * call's loop's */
 WEIR_API bool weir_allow_known(weir_call *call, void *user);
 
 WEIR_END_DECLS

@@ -18,6 +18,7 @@ WEIR_BEGIN_DECLS
  * Adds the service to a server that has not started. It tells of everything in the process, also of
  * other servers. Pages have at most WEIR_INSPECT_PAGE items; more questions about connections than
  * weir_inspect_sockets_post() takes end with RESOURCE_EXHAUSTED.
+ * @thread one at a time, before the start
  * @errors WEIR_EEXIST, WEIR_ESTATE, WEIR_ENOMEM: as weir_server_add()
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_channelz_serve(weir_server *server);

@@ -27,6 +27,7 @@ typedef enum weir_health_status {
 /**
  * Adds the service to a server that has not started.
  * @param out  to say more with; belongs to the server and is gone with it; may be NULL
+ * @thread one at a time, before the start
  * @errors WEIR_EEXIST, WEIR_ESTATE: as weir_server_add(). WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_health_serve(weir_server *server, weir_health **out);

@@ -39,7 +39,7 @@ typedef struct weir_rate_limit_opts {
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_rate_limiter_new(weir_rate_limiter **out,
                                                         const weir_rate_limit_opts *opts);
-/** When no server uses it. NULL is fine. */
+/** When no server uses it. NULL is fine. @thread any */
 WEIR_API void weir_rate_limiter_free(weir_rate_limiter *limiter);
 
 /**

@@ -14,6 +14,7 @@ WEIR_BEGIN_DECLS
 /**
  * Adds the service in both versions to a server that has not started; it tells of all services that
  * the server has when the first question comes, whenever they were added, and of itself.
+ * @thread one at a time, before the start
  * @errors WEIR_EEXIST, WEIR_ESTATE: as weir_server_add(). WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_reflection_serve(weir_server *server);

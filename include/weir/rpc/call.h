@@ -10,6 +10,7 @@
  *
  * Misuse is an error, never a crash: sending after the end is WEIR_ESTATE, a call that is over is
  * WEIR_ECLOSED.
+ * @thread the call's loop's, inside its callbacks, where nothing else is said
  */
 #ifndef WEIR_RPC_CALL_H
 #define WEIR_RPC_CALL_H

@@ -76,7 +76,7 @@ typedef enum weir_connectivity {
     WEIR_CONNECTIVITY_SHUTDOWN           /**< weir_channel_free() */
 } weir_connectivity;
 
-/** Static: "IDLE", "TRANSIENT_FAILURE". */
+/** Static: "IDLE", "TRANSIENT_FAILURE". @thread any */
 WEIR_API const char *weir_connectivity_name(weir_connectivity state);
 
 /**
@@ -104,6 +104,7 @@ WEIR_API weir_channel *weir_channel_new(const char *target, const weir_channel_o
  */
 WEIR_API void weir_channel_free(weir_channel *channel);
 
+/** Where its calls live. @thread any */
 WEIR_API weir_loop *weir_channel_loop(const weir_channel *channel);
 
 /**

@@ -65,7 +65,7 @@ typedef struct weir_server_opts {
  */
 WEIR_API weir_server *weir_server_new(const weir_server_opts *opts);
 
-/** Not while it runs. NULL is fine. */
+/** Not while it runs. NULL is fine. @thread one at a time */
 WEIR_API void weir_server_free(weir_server *server);
 
 /**
@@ -74,6 +74,7 @@ WEIR_API void weir_server_free(weir_server *server);
  * @param methods   the user's typed table, borrowed
  * @errors WEIR_EINVAL: a method has callbacks and a function that blocks. WEIR_EEXIST: a service of
  * that name is there. WEIR_ESTATE: it runs. WEIR_ENOMEM.
+ * @thread one at a time, before the start
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const weir_service *service,
                                                   const weir_handler *handlers, const void *methods,
@@ -100,10 +101,10 @@ typedef struct weir_server_part {
     weir_list node;                                 /**< weir's own */
 } weir_server_part;
 
-/** Before the start. The part must live until its on_free. */
+/** Before the start. The part must live until its on_free. @thread one at a time */
 WEIR_API void weir_server_attach(weir_server *server, weir_server_part *part);
 
-/** The bound address, after the start. */
+/** The bound address, after the start. @thread any */
 WEIR_API const weir_addr *weir_server_addr(const weir_server *server);
 
 /** Counters, read at any time. @thread any */
@@ -113,6 +114,7 @@ typedef struct weir_server_stats {
     uint64_t calls_total;  /**< since the start */
     uint64_t calls_failed; /**< ended with a status other than OK */
 } weir_server_stats;
+/** @thread any */
 WEIR_API void weir_server_get_stats(const weir_server *server, weir_server_stats *out);
 
 /**

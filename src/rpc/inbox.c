@@ -145,24 +145,28 @@ static bool wait_writable(weir__inbox *inbox, weir_time deadline)
     return in_time;
 }
 
-static void set_writable(weir__inbox *inbox, bool writable)
+/** "Writable" counts from now on. @return false: the call is over, though its id may still be good
+ */
+static bool begin_try(weir__inbox *inbox)
 {
     pthread_mutex_lock(&inbox->lock);
-    inbox->writable = writable;
+    inbox->writable = false;
+    bool open = !inbox->closed;
     pthread_mutex_unlock(&inbox->lock);
+    return open;
 }
 
 static weir_err post_until(weir__inbox *inbox, weir_call_id id, weir_payload *payload,
                            weir_time deadline)
 {
-    for (;;) {
-        set_writable(inbox, false);
+    while (begin_try(inbox)) {
         weir_err err = weir_call_send_payload_post(id, payload);
         if (err != WEIR_EAGAIN)
             return err;
         if (!wait_writable(inbox, deadline))
             return WEIR_ETIMEDOUT;
     }
+    return WEIR_ECLOSED;
 }
 
 /** @return false: another thread writes */

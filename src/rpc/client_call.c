@@ -44,8 +44,8 @@ static void end_call(weir__client_call *cc, const weir_status *status)
     }
     if (!cc->counted)
         weir__count_ended(&cc->channel->calls, said.code);
+    weir__call_unregister(&cc->call); /* first: who is told of the end finds the call gone */
     cc->ops->closed(&cc->call, &said, cc->user);
-    weir__call_unregister(&cc->call);
     free_call(cc);
 }
 

@@ -138,13 +138,13 @@ static void on_close(weir_call *call, const weir_status *status)
 {
     server_call *sc = of(call);
     const weir__route *route = sc->route;
+    weir__call_unregister(call); /* first: who is told of the end finds the call gone */
     if (sc->opened)
         route->handler->closed(call, status, route->methods, route->user);
     if (call->chain)
         weir__intercept_closed(call, status);
     weir__count_ended(call->link->counters, status->code);
     weir__children_cancel(call);
-    weir__call_unregister(call);
 }
 
 /* A server's call has a connection from its first moment. */

@@ -250,17 +250,21 @@ static void *wait_for_end(void *queue)
 
 TEST(queue, every_thread_that_waits_hears_of_the_end)
 {
-    fixture f;
-    pthread_t threads[4];
-    open_fixture(&f, NULL);
-    weir_call_id id = start(&f, UNARY, NULL);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, wait_for_end, f.queue), 0);
-    weir_queue_shutdown(f.queue);
-    weir_call_cancel_post(id);
-    for (int i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    close_fixture(&f);
+    for (int with_call = 0; with_call < 2; with_call++) {
+        fixture f;
+        pthread_t threads[4];
+        weir_call_id id = {0};
+        open_fixture(&f, NULL);
+        if (with_call)
+            id = start(&f, UNARY, NULL);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, wait_for_end, f.queue), 0);
+        weir_queue_shutdown(f.queue);
+        weir_call_cancel_post(id);
+        for (int i = 0; i < 4; i++)
+            pthread_join(threads[i], NULL);
+        close_fixture(&f);
+    }
 }
 
 static void nothing(weir_call *call WEIR_UNUSED, void *user WEIR_UNUSED) {}

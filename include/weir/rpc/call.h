@@ -1,7 +1,8 @@
 /**
  * @file
  * A call, at either end. A `weir_call *` is good inside the callbacks of its call, in its loop,
- * until `closed` has returned; keep its `weir_call_id` for later and for other threads.
+ * until `closed` has returned; keep its `weir_call_id` for later and for other threads: it names
+ * the call until `closed` comes.
  *
  * The strings and bytes of a received message are views of what came from the network (or was
  * decompressed), not copies. They live as long as the message: to the end of the call where one

@@ -12,6 +12,7 @@
 #include <weir/codec/metadata.h>
 #include <weir/codec/status.h>
 #include <weir/codec/status_details.h>
+#include <weir/naming/naming.h>
 #include <weir/net/net.h>
 #include <weir/rpc/rpc.h>
 

@@ -21,8 +21,11 @@ LAYERS = {
     "base": {"base"},
     "codec": {"base", "codec"},
     "net": {"base", "codec", "net"},
-    "rpc": {"base", "codec", "net", "rpc"},
-    "builtin": {"base", "codec", "net", "rpc", "builtin"},
+    "naming": {"base", "codec", "net", "naming"},
+    "balance": {"base", "naming", "balance"},
+    "zk": {"base", "codec", "net", "naming", "zk"},
+    "rpc": {"base", "codec", "net", "naming", "balance", "zk", "rpc"},
+    "builtin": {"base", "codec", "net", "naming", "balance", "zk", "rpc", "builtin"},
 }
 PROGRAMS = ("tools", "apps", "examples")
 # The only file that may include what a library's header is called.
@@ -32,6 +35,8 @@ DOORS = {
     r"openssl/.*": "src/net/tls_openssl.h",
     r"zlib\.h": "src/codec/compress_zlib.c",
     r"zstd.*\.h": "src/codec/compress_zstd.c",
+    r"jansson\.h": "src/naming/json.h",
+    r"zookeeper/.*": "src/zk/session.c",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -1,0 +1,84 @@
+/**
+ * @file
+ * Resolver: follows a name, and tells the endpoints behind it whenever they change. A channel has
+ * one, chosen by the scheme of its target. A program adds its own kind with a
+ * weir_resolver_type in weir_channel_opts.resolvers.
+ */
+#ifndef WEIR_NAMING_RESOLVER_H
+#define WEIR_NAMING_RESOLVER_H
+
+#include <weir/naming/endpoint.h>
+#include <weir/net/loop.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_resolver_type weir_resolver_type;
+
+/** The head of a resolver: the first field of its type's own struct. */
+typedef struct weir_resolver {
+    const weir_resolver_type *type;
+} weir_resolver;
+
+/** Who is told. The functions come in the loop, any number of times, never inside `start`, and not
+ * after `free`. */
+typedef struct weir_resolver_events {
+    /**
+     * The list as it is now; an empty one says that the service has no endpoints.
+     * @param list            borrowed: take a reference to keep it
+     * @param service_config  JSON (grpc/doc/service_config.md), for the target's owner sets none of
+     *                        its own; NULL: the name has none
+     */
+    void (*found)(weir_endpoints *list, const char *service_config, void *user);
+    /** It could not be found out: who has a list keeps it. @param why  a sentence */
+    void (*failed)(weir_err err, const char *why, void *user);
+} weir_resolver_events;
+
+/** What is resolved, and for whom. The texts are good during `start` only. */
+typedef struct weir_resolver_request {
+    weir_loop *loop;       /**< where the resolver lives */
+    const char *target;    /**< the whole target, for messages */
+    const char *authority; /**< of "SCHEME://AUTHORITY/PATH"; "" when there is none */
+    const char *path;      /**< what follows the authority's "/", or the scheme's ":" */
+    const weir_resolver_events *events; /**< borrowed until `free` */
+    void *user;                         /**< of the events */
+} weir_resolver_request;
+
+/** A kind of resolver. Static const, as a rule. */
+struct weir_resolver_type {
+    const char *scheme; /**< "redis" for "redis://..." */
+    /**
+     * Begins. @param out  the channel frees it
+     * @param why  a sentence on failure
+     * @return WEIR_EINVAL when the target is not of its form; after any error nothing runs
+     */
+    weir_err (*start)(weir_resolver **out, const weir_resolver_request *request, weir_why *why);
+    /** Connections fail: a resolver that asks from time to time asks again soon. May be NULL. */
+    void (*refresh)(weir_resolver *resolver);
+    void (*free)(weir_resolver *resolver);
+};
+
+/** "static:///HOST:PORT,HOST:PORT": a list that stays. Also "ipv4:A,B" and "ipv6:[A]:P,[B]:P". */
+extern WEIR_API const weir_resolver_type weir_resolver_static;
+extern WEIR_API const weir_resolver_type weir_resolver_ipv4;
+extern WEIR_API const weir_resolver_type weir_resolver_ipv6;
+
+/**
+ * "file:///PATH": a file that is watched (inotify). A line is an address, perhaps followed by
+ * "weight=N" and "zone=NAME", or an endpoint as JSON (weir_endpoint_read()); "#" begins a comment.
+ * A file with a line that cannot be read fails as a whole, so that half a list is never taken: the
+ * last good list stays. PATH may be a folder: each file in it whose name does not begin with "."
+ * has one endpoint, which is how weir_registry_file keeps them.
+ */
+extern WEIR_API const weir_resolver_type weir_resolver_file;
+
+/** "dns:///HOST:PORT", "dns://NAMESERVER/HOST:PORT": every address of the name, looked up again
+ * every 30 s, and at once, but at most once a second, when connections fail. */
+extern WEIR_API const weir_resolver_type weir_resolver_dns;
+
+/** "unix:PATH", "unix:///PATH", "unix-abstract:NAME": one endpoint. */
+extern WEIR_API const weir_resolver_type weir_resolver_unix;
+extern WEIR_API const weir_resolver_type weir_resolver_unix_abstract;
+
+WEIR_END_DECLS
+
+#endif

@@ -81,21 +81,43 @@ static uint64_t make_classes(struct weighted *w, struct member *sorted)
     return total;
 }
 
-/** Somewhere in the first window, each class elsewhere: as if it had been running for long. */
+/** A class by weight: what has the first call. */
+static uint32_t draw_class(struct weighted *w, uint64_t total)
+{
+    uint64_t at = (weir_random_next(&w->random) >> 40) * total >> 24;
+    for (uint32_t i = 0; i + 1 < w->class_count; i++) {
+        if (at < w->classes[i].weight)
+            return i;
+        at -= w->classes[i].weight;
+    }
+    return (uint32_t)w->class_count - 1;
+}
+
+/** The first window began so long ago, in steps times weight: less than the total. */
+static void begin_class(struct weighted *w, uint32_t index, uint64_t total, uint64_t ago)
+{
+    struct class *c = &w->classes[index];
+    c->next = weir_random_below(&w->random, c->size);
+    c->window = total / c->weight;
+    c->window_rest = total % c->weight;
+    c->at = total - (ago + c->weight - 1) / c->weight;
+    c->at_rest = ago % c->weight ? c->weight - ago % c->weight : 0;
+    weir__heap_push(&w->waiting, index, c->at + 1, index);
+}
+
+/** As if it had been running for long: one class is in the last step of its window, which makes it
+ * the first to be picked, the others are anywhere before that. */
 static void begin(struct weighted *w, uint64_t total)
 {
     const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t phase = weir_random_next(&w->random);
+    uint32_t first = draw_class(w, total);
     w->step = total;
     for (uint32_t i = 0; i < w->class_count; i++) {
-        struct class *c = &w->classes[i];
-        uint64_t gone = ((phase += golden) >> 40) * total >> 24;
-        c->next = weir_random_below(&w->random, c->size);
-        c->window = total / c->weight;
-        c->window_rest = total % c->weight;
-        c->at = total - (gone + c->weight - 1) / c->weight;
-        c->at_rest = gone % c->weight ? c->weight - gone % c->weight : 0;
-        weir__heap_push(&w->waiting, i, c->at + 1, i);
+        uint64_t weight = w->classes[i].weight;
+        uint64_t part = i == first ? weight : total - weight;
+        uint64_t ago = ((phase += golden) >> 40) * part >> 24;
+        begin_class(w, i, total, i == first ? total - weight + ago : ago);
     }
 }
 

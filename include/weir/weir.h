@@ -2,6 +2,7 @@
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
+#include <weir/balance/balance.h>
 #include <weir/base/base.h>
 #include <weir/builtin/builtin.h>
 #include <weir/codec/codec.h>

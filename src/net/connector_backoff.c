@@ -1,18 +1,11 @@
 #include "connector_backoff.h"
 
+#include <weir/base/random.h>
+
 enum {
     JITTER_PERCENT = 20,
     DEFAULT_FACTOR = 2
 };
-
-/** splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
 
 void weir__backoff_init(weir__backoff *backoff, int64_t first_us, int64_t max_us, double factor,
                         uint64_t seed)
@@ -29,7 +22,7 @@ int64_t weir__backoff_next(weir__backoff *backoff)
     int64_t spread_us = delay_us / 100 * JITTER_PERCENT;
     double longer_us = (double)delay_us * backoff->factor;
     backoff->next_us = longer_us < (double)backoff->max_us ? (int64_t)longer_us : backoff->max_us;
-    uint64_t jitter = next_random(&backoff->random) % (2 * (uint64_t)spread_us + 1);
+    uint64_t jitter = weir_random_next(&backoff->random) % (2 * (uint64_t)spread_us + 1);
     return delay_us - spread_us + (int64_t)jitter;
 }
 

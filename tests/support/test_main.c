@@ -28,7 +28,8 @@ static void run_in_child(const struct weir_test_case *test)
     exit(_cmocka_run_group_tests(test->name, &unit, 1, NULL, NULL) == 0 ? 0 : 1);
 }
 
-/** Whether the case passed; what it printed is shown only when it did not. */
+/** Whether the case passed; what it printed is shown only when it did not, or with
+ * WEIR_TEST_VERBOSE in the environment. */
 static int run_case(const struct weir_test_case *test)
 {
     FILE *said = tmpfile();
@@ -44,7 +45,7 @@ static int run_case(const struct weir_test_case *test)
     int status = 1;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         status = 1;
-    if (status != 0) {
+    if (status != 0 || getenv("WEIR_TEST_VERBOSE")) {
         char line[1024];
         rewind(said);
         while (fgets(line, sizeof line, said))
@@ -52,7 +53,8 @@ static int run_case(const struct weir_test_case *test)
         if (WIFSIGNALED(status))
             printf("%s: ended by signal %d (%s)\n", test->name, WTERMSIG(status),
                    WTERMSIG(status) == SIGALRM ? "time limit" : strsignal(WTERMSIG(status)));
-        printf("FAILED %s\n", test->name);
+        if (status != 0)
+            printf("FAILED %s\n", test->name);
     }
     fclose(said);
     return status == 0;

@@ -10,6 +10,7 @@
 #include <weir/base/log.h>
 #include <weir/base/mpsc.h>
 #include <weir/base/pool.h>
+#include <weir/base/random.h>
 #include <weir/base/slots.h>
 #include <weir/base/str.h>
 #include <weir/base/thread.h>

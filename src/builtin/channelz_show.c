@@ -99,8 +99,12 @@ void weir__show_channel(weir__show *s, const weir_inspect_entity *from, weir__ch
     ref->name = from->name;
     out->ref = ref;
     out->data = show_data(s, from);
-    out->subchannel_ref.items = subchannel_ref(s, from->child, from->name);
-    out->subchannel_ref.len = out->subchannel_ref.items ? 1 : 0;
+    weir__channelz_subchannel_ref *refs =
+        from->child_count > 0 ? weir__show_new(s, from->child_count * sizeof *refs) : NULL;
+    for (size_t i = 0; refs && i < from->child_count; i++)
+        refs[i].subchannel_id = (int64_t)from->children[i];
+    out->subchannel_ref.items = refs;
+    out->subchannel_ref.len = refs ? from->child_count : 0;
 }
 
 void weir__show_subchannel(weir__show *s, const weir_inspect_entity *from,

@@ -109,6 +109,9 @@ static void read_grpc(weir_grpc_call *call, weir_str name, weir_str value)
     } else if (NAME_IS(name, "grpc-status-details-bin")) {
         if (weir__base64_decode(&call->arena, value, &call->grpc_details))
             call->grpc_details = WEIR_STR("");
+    } else if (NAME_IS(name, "grpc-retry-pushback-ms") ||
+               NAME_IS(name, "grpc-previous-rpc-attempts")) {
+        read_metadata(call, name, value);
     }
 }
 
@@ -292,7 +295,7 @@ static void put_compression(block *b, const weir_grpc_call *call)
 weir_err weir__grpc_submit_request(weir_grpc_call *call, const weir_grpc_start *start)
 {
     weir_grpc *grpc = call->grpc;
-    block b = block_new(call, 10, start->metadata);
+    block b = block_new(call, 11, start->metadata);
     if (b.err)
         return b.err;
     put(&b, WEIR_STR(":method"), WEIR_STR("POST"));
@@ -308,6 +311,9 @@ weir_err weir__grpc_submit_request(weir_grpc_call *call, const weir_grpc_start *
         int64_t left = weir_time_diff(call->deadline, weir_timers_now(grpc->timers));
         put(&b, WEIR_STR("grpc-timeout"), weir__timeout_format(timeout, left));
     }
+    char attempts = (char)('0' + start->previous_attempts % 10);
+    if (start->previous_attempts > 0)
+        put(&b, WEIR_STR("grpc-previous-rpc-attempts"), weir_str_of(&attempts, 1));
     put_metadata(&b, call, start->metadata);
     if (b.err)
         return b.err;

@@ -1,6 +1,7 @@
-/* A channel's making and ending; channel_connect.c has what is in between. */
+/* A channel's making and ending; channel_balance.c and channel_wait.c have what is in between. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "channel_impl.h"
 
@@ -58,14 +59,13 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
     channel->opts.idle_us = or_default(channel->opts.idle_us, DEFAULT_IDLE_US);
     set_grpc(channel);
     set_keepalive(channel);
-    weir_list_init(&channel->links);
+    weir_list_init(&channel->leaving);
     weir_list_init(&channel->waiting);
     weir_list_init(&channel->held);
     weir_list_init(&channel->running);
     weir_tls_ref(channel->opts.tls);
     weir__channel_state_init(channel);
     weir__entity_init(&channel->entity, WEIR_INSPECT_CHANNEL);
-    weir__entity_init(&channel->sub, WEIR_INSPECT_SUBCHANNEL);
     for (size_t i = 0; i < channel->opts.interceptor_count; i++) {
         const weir_interceptor_use *use = &channel->opts.interceptors[i];
         if (weir__chain_add(&channel->chain, use->interceptor, use->user))
@@ -73,33 +73,44 @@ static void set_defaults(weir_channel *channel, const weir_channel_opts *opts)
     }
 }
 
-/** The host of "HOST:PORT" and "[HOST]:PORT". NULL: out of memory */
-static char *host_of(const char *authority)
+static bool copy_text(char **out, const char *text)
 {
-    if (authority[0] == '[')
-        return strndup(authority + 1, strcspn(authority + 1, "]"));
-    const char *colon = strrchr(authority, ':');
-    return strndup(authority, colon ? (size_t)(colon - authority) : strlen(authority));
+    *out = text ? strdup(text) : NULL;
+    return !text || *out;
 }
 
-static bool set_tls_name(weir_channel *channel)
+/** The texts that every call carries, and those of the options. @return false: out of memory */
+static bool set_texts(weir_channel *channel, const char *target)
 {
-    const char *name = channel->opts.tls_name;
-    channel->tls_name = name ? strdup(name) : host_of(channel->authority);
-    return channel->tls_name;
-}
-
-/** The texts that every call carries. @return false: out of memory */
-static bool set_texts(weir_channel *channel)
-{
-    const char *agent = channel->opts.user_agent, *authority = channel->opts.authority;
+    const char *agent = channel->opts.user_agent;
     size_t size = (agent ? strlen(agent) + 1 : 0) + sizeof WEIR_AGENT;
     channel->user_agent = malloc(size);
-    channel->authority = strdup(authority ? authority : channel->target.authority);
-    if (!channel->user_agent || !channel->authority || !set_tls_name(channel))
+    if (!channel->user_agent || !copy_text(&channel->name, target) ||
+        !copy_text(&channel->authority, channel->opts.authority) ||
+        !copy_text(&channel->tls_name, channel->opts.tls_name))
         return false;
     snprintf(channel->user_agent, size, "%s%s" WEIR_AGENT, agent ? agent : "", agent ? " " : "");
     return true;
+}
+
+static void seed(weir_channel *channel)
+{
+    if (getrandom(&channel->random, sizeof channel->random, GRND_NONBLOCK) !=
+        (ssize_t)sizeof channel->random)
+        channel->random = (uint64_t)weir_time_now().us ^ (uint64_t)(uintptr_t)channel;
+    channel->random |= 1; /* the state of xorshift is never 0 */
+    channel->client = weir__channel_draw(channel);
+}
+
+/** xorshift64*. */
+uint64_t weir__channel_draw(weir_channel *channel)
+{
+    uint64_t x = channel->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    channel->random = x;
+    return x * 0x2545f4914f6cdd1du;
 }
 
 static weir_err open_loop(weir_channel *channel)
@@ -118,8 +129,9 @@ static weir_err open_loop(weir_channel *channel)
 static void free_channel(weir_channel *channel)
 {
     weir__entity_hide(&channel->entity);
-    weir__entity_hide(&channel->sub);
+    weir__channel_backends_fini(channel);
     weir__channel_state_fini(channel);
+    free(channel->name);
     free(channel->authority);
     free(channel->user_agent);
     free(channel->tls_name);
@@ -131,11 +143,10 @@ static void free_channel(weir_channel *channel)
 static void show(weir_channel *channel, const char *target)
 {
     channel->loop_number = weir_loop_number(channel->loop);
-    weir__entity_log(&channel->entity, WEIR_INSPECT_INFO, channel->sub.id,
-                     "created, with a "
-                     "subchannel");
+    weir__entity_log(&channel->entity, WEIR_INSPECT_INFO,
+                     channel->sub_count > 0 ? channel->subs[0]->entity.id : 0, "created%s",
+                     channel->sub_count > 0 ? ", with a subchannel" : "");
     weir__entity_show(&channel->entity, target);
-    weir__entity_show(&channel->sub, channel->target.lookup);
 }
 
 weir_channel *weir_channel_new(const char *target, const weir_channel_opts *opts)
@@ -144,8 +155,13 @@ weir_channel *weir_channel_new(const char *target, const weir_channel_opts *opts
     if (!channel)
         return NULL;
     set_defaults(channel, opts);
-    channel->target_err = weir__target_read(&channel->target, target, &channel->why);
-    if (!set_texts(channel) || open_loop(channel)) {
+    seed(channel);
+    weir_err err = set_texts(channel, target) ? WEIR_OK : WEIR_ENOMEM;
+    if (!err)
+        channel->target_err =
+            weir__target_read(&channel->target, channel->name, channel->opts.resolvers,
+                              channel->opts.resolver_count, &channel->why);
+    if (err || open_loop(channel)) {
         weir_loop_thread_stop(channel->thread);
         free_channel(channel);
         return NULL;
@@ -176,10 +192,8 @@ static void end_list(weir_list *calls)
 
 void weir__channel_check_closed(weir_channel *channel)
 {
-    if (!weir_list_empty(&channel->links) || atomic_load(&channel->joining) > 0)
+    if (!weir_list_empty(&channel->leaving) || atomic_load(&channel->joining) > 0)
         return;
-    weir_connector_free(channel->connector);
-    channel->connector = NULL;
     if (channel->thread)
         weir_latch_down(&channel->closed); /* the last touch: it is freed by who waits */
     else
@@ -191,13 +205,12 @@ static void on_close(weir_task *task, weir_err err WEIR_UNUSED)
 {
     weir_channel *channel = WEIR_CONTAINER_OF(task, weir_channel, close);
     channel->closing = true;
-    weir_connector_stop(channel->connector);
     end_list(&channel->waiting);
     end_list(&channel->held);
     weir_list_each (node, next, &channel->running)
         weir_call_cancel(&WEIR_CONTAINER_OF(node, weir__client_call, node)->call);
     weir__channel_set_state(channel, WEIR_CONNECTIVITY_SHUTDOWN);
-    weir__channel_close_links(channel);
+    weir__channel_drop_backends(channel);
     weir__channel_check_closed(channel);
 }
 

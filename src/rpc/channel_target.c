@@ -7,7 +7,8 @@
 #define DEFAULT_PORT "443"
 
 static const char forms[] = "\"HOST:PORT\", \"dns:HOST:PORT\", \"ipv4:ADDR:PORT\", "
-                            "\"ipv6:[ADDR]:PORT\" or \"unix:PATH\"";
+                            "\"ipv6:[ADDR]:PORT\", \"unix:PATH\", \"static:///A,B\", "
+                            "\"file:///PATH\" or \"zk://HOSTS/PATH\"";
 
 static weir_err refuse(weir_why *why, const char *target, const char *what)
 {
@@ -63,6 +64,8 @@ static weir_err read_unix(weir__target *out, const char *prefix, const char *pat
 static weir_err read_dns(weir__target *out, const char *rest, const char *target, weir_why *why)
 {
     const char *server = behind(rest, "//");
+    out->is_dns = true;
+    out->path = out->lookup;
     if (!server)
         return read_host(out, rest, target, why);
     const char *slash = strchr(server, '/');
@@ -73,19 +76,62 @@ static weir_err read_dns(weir__target *out, const char *rest, const char *target
     return read_host(out, slash + 1, target, why);
 }
 
-/** Addresses only, and one: several would need a balancer. */
-static weir_err read_address(weir__target *out, const char *rest, const char *target, weir_why *why)
+/** One, or several with commas between. */
+static weir_err read_address(weir__target *out, const weir_resolver_type *type, const char *rest,
+                             const char *target, weir_why *why)
 {
-    if (strchr(rest, ','))
-        return refuse(why, target, "lists several addresses, which a channel does not balance");
-    return read_host(out, rest, target, why);
+    if (!strchr(rest, ','))
+        return read_host(out, rest, target, why);
+    out->resolver = type;
+    out->path = rest;
+    return WEIR_OK;
 }
 
-weir_err weir__target_read(weir__target *out, const char *target, weir_why *why)
+/** "SCHEME://AUTHORITY/PATH", "SCHEME:///PATH" or "SCHEME:PATH". */
+static weir_err read_scheme(weir__target *out, const weir_resolver_type *type, const char *rest,
+                            const char *target, weir_why *why)
+{
+    const char *authority = behind(rest, "//");
+    const char *slash = authority ? strchr(authority, '/') : NULL;
+    size_t len = slash ? (size_t)(slash - authority) : 0;
+    if (authority && !slash)
+        return refuse(why, target, "has no \"/\" and path behind its authority");
+    if (len >= sizeof out->servers)
+        return refuse(why, target, "has too long an authority");
+    snprintf(out->servers, sizeof out->servers, "%.*s", (int)len, authority ? authority : "");
+    out->resolver = type;
+    out->path = authority ? slash + 1 : rest;
+    return WEIR_OK;
+}
+
+/** The kind whose scheme the target begins with. @param rest  what follows the ":" */
+static const weir_resolver_type *find_type(const weir_resolver_type *const *types, size_t count,
+                                           const char *target, const char **rest)
+{
+    const char *colon = strchr(target, ':');
+    size_t len = colon ? (size_t)(colon - target) : 0;
+    for (size_t i = 0; i < count && colon; i++) {
+        if (strlen(types[i]->scheme) == len && strncmp(types[i]->scheme, target, len) == 0) {
+            *rest = colon + 1;
+            return types[i];
+        }
+    }
+    return NULL;
+}
+
+static const weir_resolver_type *const own_types[] = {
+    &weir_resolver_static,
+};
+
+weir_err weir__target_read(weir__target *out, const char *target,
+                           const weir_resolver_type *const *types, size_t type_count, weir_why *why)
 {
     const char *rest;
-    *out = (weir__target){.authority = "invalid"};
+    const weir_resolver_type *type;
+    *out = (weir__target){.authority = ""};
     snprintf(out->lookup, sizeof out->lookup, "%s", target);
+    if ((type = find_type(types, type_count, target, &rest)))
+        return read_scheme(out, type, rest, target, why);
     if ((rest = behind(target, "unix-abstract:")))
         return read_unix(out, "@", rest, target, why);
     if ((rest = behind(target, "unix:///")))
@@ -94,9 +140,14 @@ weir_err weir__target_read(weir__target *out, const char *target, weir_why *why)
         return read_unix(out, "", rest, target, why);
     if ((rest = behind(target, "dns:")))
         return read_dns(out, rest, target, why);
-    if ((rest = behind(target, "ipv4:")) || (rest = behind(target, "ipv6:")))
-        return read_address(out, rest, target, why);
+    if ((rest = behind(target, "ipv4:")))
+        return read_address(out, &weir_resolver_ipv4, rest, target, why);
+    if ((rest = behind(target, "ipv6:")))
+        return read_address(out, &weir_resolver_ipv6, rest, target, why);
+    type = find_type(own_types, sizeof own_types / sizeof *own_types, target, &rest);
+    if (type && *rest == '/')
+        return read_scheme(out, type, rest, target, why);
     if (strstr(target, "://"))
         return refuse(why, target, "has a scheme that is not known");
-    return read_host(out, target, target, why);
+    return read_dns(out, target, target, why);
 }

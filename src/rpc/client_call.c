@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "channel_impl.h"
+#include "client_tries.h"
 
 #define DEFAULT_TIMEOUT_US WEIR_SECONDS(60)
 
@@ -37,6 +37,7 @@ static void end_call(weir__client_call *cc, const weir_status *status)
 {
     weir_loop_cancel(cc->call.loop, &cc->expiry);
     weir__channel_forget(cc->channel, cc);
+    weir__tries_stop(cc);
     weir_status said = *status;
     if (cc->call.chain) {
         weir__intercept_finish(&cc->call, &said);
@@ -56,8 +57,17 @@ void weir__client_call_end(weir__client_call *cc, weir_status_code code, const c
 
 /* Events of the engine. */
 
+/** The server has answered: this attempt is the one. */
+static void commit(weir__client_call *cc)
+{
+    cc->answered = true;
+    cc->first_us = weir_time_diff(weir_loop_now(cc->call.loop), cc->picked);
+    weir__tries_answered(cc);
+}
+
 static void on_headers(weir_call *call)
 {
+    commit(of(call));
     if (call->chain)
         weir__intercept_headers(call);
     of(call)->ops->headers(call, of(call)->user);
@@ -80,7 +90,13 @@ static void show_message(weir_call *call, weir_str bytes)
 
 static void on_message(weir_call *call, weir_str bytes)
 {
-    if (weir__call_sees_received(call))
+    size_t limit = of(call)->max_response;
+    if (WEIR_UNLIKELY(limit && bytes.len > limit))
+        weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED,
+                       "the message has %zu bytes, maxResponseMessageBytes of the service config "
+                       "allows %zu",
+                       bytes.len, limit);
+    else if (weir__call_sees_received(call))
         show_message(call, bytes);
     else
         of(call)->ops->message(call, bytes, of(call)->user);
@@ -91,24 +107,38 @@ static void on_writable(weir_call *call)
     of(call)->ops->writable(call, of(call)->user);
 }
 
-/** Ends that this side decided get a text that names the peer and the time. */
+/** Ends that this side decided get a text that names the peer, the time and the tries. */
+static weir_str explain(weir__client_call *cc, const weir_status *status)
+{
+    char peer[WEIR_ADDR_TEXT_MAX], tries[32] = "";
+    weir_str text = status->message;
+    if (weir__tries_count(cc) > 1)
+        snprintf(tries, sizeof tries, " (%u tries)", weir__tries_count(cc));
+    if (status->code == WEIR_STATUS_DEADLINE_EXCEEDED &&
+        weir_str_eq(status->message, WEIR_STR("deadline exceeded")))
+        text = weir_arena_printf(&cc->arena, "no answer from %s within %.3f s%s",
+                                 weir_conn_peer_text(cc->call.link->conn, peer),
+                                 (double)weir_time_diff(cc->call.deadline, cc->began) / 1e6, tries);
+    else if (status->code != WEIR_STATUS_OK && tries[0])
+        text = weir_arena_printf(&cc->arena, "%.*s%s", WEIR_STR_ARGS(status->message), tries);
+    return text.ptr ? text : status->message;
+}
+
+void weir__client_call_finish(weir__client_call *cc, const weir_status *status)
+{
+    weir_status said = *status;
+    said.message = explain(cc, status);
+    end_call(cc, &said);
+}
+
 static void on_close(weir_call *call, const weir_status *status)
 {
     weir__client_call *cc = of(call);
-    weir__count_ended(&cc->channel->attempts, status->code);
-    if (weir_grpc_call_fate(call->wire) != WEIR_GRPC_SEEN && weir__client_call_retry(cc))
+    weir__client_call_leave(cc, status);
+    if (weir_grpc_call_fate(call->wire) != WEIR_GRPC_SEEN && weir__client_call_again(cc))
         return;
-    weir_status said = *status;
-    if (status->code == WEIR_STATUS_DEADLINE_EXCEEDED &&
-        weir_str_eq(status->message, WEIR_STR("deadline exceeded"))) {
-        char peer[WEIR_ADDR_TEXT_MAX];
-        weir_str text = weir_arena_printf(&cc->arena, "no answer from %s within %.3f s",
-                                          weir_conn_peer_text(call->link->conn, peer),
-                                          (double)weir_time_diff(call->deadline, cc->began) / 1e6);
-        if (text.ptr)
-            said.message = text;
-    }
-    end_call(cc, &said);
+    if (!weir__tries_go_on(cc, status))
+        weir__client_call_finish(cc, status);
 }
 
 static void no_half_close(weir_call *call WEIR_UNUSED) {}
@@ -152,6 +182,7 @@ static void end_early(weir__client_call *cc, const weir_status *status)
     weir__count_ended(&cc->channel->calls, status->code); /* the channel may be gone by its end */
     cc->counted = true;
     weir__channel_forget(cc->channel, cc);
+    weir__tries_stop(cc);
     cc->cancel.fn = on_cancelled;
     weir_loop_defer(cc->call.loop, &cc->cancel);
 }
@@ -175,6 +206,7 @@ static weir_err finish(weir_call *call, const weir_status *status)
         end_early(of(call), status);
         return WEIR_OK;
     }
+    of(call)->decided = true;
     weir_grpc_end_call(call->wire, status->code, weir_status_text(status));
     weir__link_wake(call->link);
     return WEIR_OK;
@@ -322,8 +354,10 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
     cc->call.deadline = deadline_of(cc, opts);
     cc->call.compression =
         opts && opts->compression ? opts->compression : channel->opts.compression;
-    if (opts)
+    if (opts) {
         cc->child.parent = opts->parent;
+        cc->hash = opts->hash_key.len > 0 ? weir_balance_hash(opts->hash_key) : 0;
+    }
     cc->join_err = WEIR_ECLOSED; /* not joined yet */
     err = copy_metadata(cc, opts ? opts->metadata : NULL);
     if (!err && request)
@@ -340,14 +374,17 @@ weir_err weir__client_call_new(weir__client_call **out, weir_channel *channel,
 
 /* Starting. */
 
-/** It has waited for a connection, or for the server to take one call more. */
+/** It has waited for a connection, for the server to take one call more, or for another attempt. */
 static void on_expiry(weir_timer *timer, void *user WEIR_UNUSED)
 {
     weir__client_call *cc = WEIR_CONTAINER_OF(timer, weir__client_call, expiry);
     const weir_channel *channel = cc->channel;
     double waited = (double)weir_time_diff(cc->call.deadline, cc->began) / 1e6;
     char text[sizeof channel->why.text + sizeof channel->target.lookup + 100];
-    if (channel->link)
+    if (weir__tries_pending(cc))
+        snprintf(text, sizeof text, "no answer from %s within %.3f s (%u tries)",
+                 channel->target.lookup, waited, weir__tries_count(cc));
+    else if (weir__channel_is_ready(channel))
         snprintf(text, sizeof text, "%s had as many calls as it takes at once for %.3f s",
                  channel->target.lookup, waited);
     else
@@ -383,7 +420,7 @@ static void begin(weir__client_call *cc, weir_err err)
         end_call(cc, &cc->early);
     } else if (cc->child.parent.value && cc->join_err) {
         end_unjoined(cc);
-    } else {
+    } else if (weir__tries_begin(cc)) {
         weir__client_call_arm(cc);
         proceed(&cc->call);
     }

@@ -88,10 +88,14 @@ static void add_calls(weir_inspect_calls *out, const weir__counters *counters)
 
 static void tell_channel(const weir_channel *channel, weir_inspect_entity *out)
 {
-    bool whole = out->kind == WEIR_INSPECT_CHANNEL;
     out->state = (weir_connectivity)atomic_load_explicit(&channel->state, memory_order_acquire);
-    out->child = whole ? channel->sub.id : 0;
-    add_calls(&out->calls, whole ? &channel->calls : &channel->attempts);
+    add_calls(&out->calls, &channel->calls);
+}
+
+static void tell_subchannel(const weir__sub *sub, weir_inspect_entity *out)
+{
+    out->state = (weir_connectivity)atomic_load_explicit(&sub->shown, memory_order_relaxed);
+    add_calls(&out->calls, &sub->attempts);
 }
 
 static void tell_server(const weir_server *server, weir_inspect_entity *out)
@@ -108,7 +112,7 @@ static void tell_owner(weir__entity *entity, weir_inspect_entity *out)
         tell_channel(WEIR_CONTAINER_OF(entity, weir_channel, entity), out);
         break;
     case WEIR_INSPECT_SUBCHANNEL:
-        tell_channel(WEIR_CONTAINER_OF(entity, weir_channel, sub), out);
+        tell_subchannel(WEIR_CONTAINER_OF(entity, weir__sub, entity), out);
         break;
     case WEIR_INSPECT_SERVER:
         tell_server(WEIR_CONTAINER_OF(entity, weir_server, entity), out);
@@ -117,6 +121,27 @@ static void tell_owner(weir__entity *entity, weir_inspect_entity *out)
         out->addr = WEIR_CONTAINER_OF(entity, weir_server, listener)->addr;
         break;
     }
+}
+
+/** Under the lock. */
+static weir_err tell_children(weir__entity *entity, weir_arena *mem, weir_inspect_entity *out)
+{
+    if (entity->kind != WEIR_INSPECT_CHANNEL)
+        return WEIR_OK;
+    const weir_channel *channel = WEIR_CONTAINER_OF(entity, weir_channel, entity);
+    uint64_t *ids = weir_arena_alloc(mem, WEIR_INSPECT_PAGE * sizeof *ids);
+    if (!ids)
+        return WEIR_ENOMEM;
+    for (weir_list *node = entities.next; node != &entities && out->child_count < WEIR_INSPECT_PAGE;
+         node = node->next) {
+        weir__entity *other = WEIR_CONTAINER_OF(node, weir__entity, node);
+        if (other->kind == WEIR_INSPECT_SUBCHANNEL &&
+            WEIR_CONTAINER_OF(other, weir__sub, entity)->channel == channel)
+            ids[out->child_count++] = other->id;
+    }
+    out->children = ids;
+    out->child = out->child_count > 0 ? ids[0] : 0;
+    return WEIR_OK;
 }
 
 static weir_err tell_events(const weir__entity *entity, weir_arena *mem, weir_inspect_entity *out)
@@ -147,7 +172,8 @@ static weir_err tell(weir__entity *entity, weir_arena *mem, weir_inspect_entity 
         .name = weir_arena_copy(mem, weir_str_from(entity->name)),
     };
     tell_owner(entity, out);
-    return out->name.ptr ? tell_events(entity, mem, out) : WEIR_ENOMEM;
+    weir_err err = out->name.ptr ? tell_children(entity, mem, out) : WEIR_ENOMEM;
+    return err ? err : tell_events(entity, mem, out);
 }
 
 /* Questions. */
@@ -208,7 +234,7 @@ size_t weir__inspect_loops(uint64_t owner, unsigned *out, size_t max)
     weir__entity *sub = next_of(&entities, WEIR_INSPECT_SUBCHANNEL, owner);
     weir__entity *of_server = next_of(&entities, WEIR_INSPECT_SERVER, owner);
     if (sub && sub->id == owner && max > 0) {
-        out[count++] = WEIR_CONTAINER_OF(sub, weir_channel, sub)->loop_number;
+        out[count++] = WEIR_CONTAINER_OF(sub, weir__sub, entity)->channel->loop_number;
     } else if (of_server && of_server->id == owner) {
         const weir_server *server = WEIR_CONTAINER_OF(of_server, weir_server, entity);
         for (; count < server->loops && count < max; count++)

@@ -49,7 +49,7 @@ static bool is_server(const weir__link *link)
 static uint64_t owner_of(const weir__link *link)
 {
     return is_server(link) ? ((const weir_server *)link->owner)->entity.id
-                           : ((const weir_channel *)link->owner)->sub.id;
+                           : ((const weir__sub *)link->owner)->entity.id;
 }
 
 /** NULL: it is gone, or no link's. */

@@ -23,7 +23,8 @@ static void on_request(weir_grpc_call *wire, void *user)
 static void on_headers(weir_grpc_call *wire, void *user WEIR_UNUSED)
 {
     weir_call *call = weir_grpc_call_owner(wire);
-    call->ops->headers(call);
+    if (call)
+        call->ops->headers(call);
 }
 
 static void on_message(weir_grpc_call *wire, weir_str bytes, void *user WEIR_UNUSED)

@@ -145,6 +145,7 @@ typedef struct weir_grpc_start {
     weir_time deadline;            /**< weir_time_never(): none */
     const weir_metadata *metadata; /**< NULL: none */
     weir_compression compression;  /**< of our messages */
+    unsigned previous_attempts;    /**< gRFC A6; below 10; 0: nothing is said of them */
     void *owner;
 } weir_grpc_start;
 

@@ -6,6 +6,7 @@
 #ifndef WEIR_RPC_CHANNEL_H
 #define WEIR_RPC_CHANNEL_H
 
+#include <weir/naming/resolver.h>
 #include <weir/net/loop.h>
 #include <weir/net/tls.h>
 #include <weir/rpc/call.h>
@@ -47,6 +48,14 @@ typedef struct weir_channel_opts {
     const weir_interceptor_use *interceptors; /**< around every call, outermost first; the array is
                                                    copied */
     size_t interceptor_count; /**< at most WEIR_INTERCEPTORS_MAX; the rest is left out */
+    const char *balance; /**< name of the policy: "pick_first", "round_robin", "weir_p2c" and what
+                              else <weir/naming/service_config.h> lists; NULL: pick_first, or what
+                              the name's own service config says */
+    const char *service_config; /**< JSON, as that header describes it; goes before `balance` and
+                                     before what the name brings along; NULL: none */
+    const weir_resolver_type *const *resolvers; /**< more kinds of targets, borrowed for the
+                                                     channel's life; they go before weir's own */
+    size_t resolver_count;
 } weir_channel_opts;
 
 /** How one call is made. A zeroed field means the default written beside it. */
@@ -54,6 +63,8 @@ typedef struct weir_call_opts {
     int64_t timeout_us;            /**< from now; 0: the channel's; negative: no deadline */
     const weir_metadata *metadata; /**< copied; NULL: none */
     weir_compression compression;  /**< of its requests; 0: the channel's */
+    weir_str hash_key;   /**< chooses the backend under consistent hashing, such as a field of the
+                              request; empty: the policy's header, or chance */
     bool wait_for_ready; /**< wait out connection failures instead of failing with UNAVAILABLE */
     weir_call_id parent; /**< a server's call for which it is made: it ends with that call, and its
                               deadline is not later; at most 1000 at a time, more end with

@@ -5,8 +5,9 @@
  * may read them for pages and metrics of its own.
  *
  * Things have ids, which are positive, never name something else later, and are unique among all
- * kinds. A channel has one subchannel, which has the connections; a server has one listener, and
- * connections. A server is there from the end of weir_server_start() to the end of its stop.
+ * kinds. A channel has a subchannel for each backend, which has the connections; a server has one
+ * listener, and connections. A server is there from the end of weir_server_start() to the end of
+ * its stop.
  *
  * What is asked costs what is asked for; what is counted without being asked is plain memory of
  * the connection or of the loop.
@@ -63,9 +64,11 @@ typedef struct weir_inspect_entity {
     weir_inspect_calls calls;         /**< of all but a listener */
     const weir_inspect_event *events; /**< the last few, oldest first */
     size_t event_count;
-    uint64_t events_logged; /**< with those that are forgotten */
-    uint64_t child;         /**< a channel's subchannel, a server's listener; 0: none */
-    weir_addr addr;         /**< of a listener */
+    uint64_t events_logged;   /**< with those that are forgotten */
+    uint64_t child;           /**< a channel's first subchannel, a server's listener; 0: none */
+    const uint64_t *children; /**< a channel's subchannels, at most WEIR_INSPECT_PAGE of them */
+    size_t child_count;
+    weir_addr addr; /**< of a listener */
 } weir_inspect_entity;
 
 typedef struct weir_inspect_entities {

@@ -109,6 +109,8 @@ static void read_grpc(weir_grpc_call *call, weir_str name, weir_str value)
     } else if (NAME_IS(name, "grpc-status-details-bin")) {
         if (weir__base64_decode(&call->arena, value, &call->grpc_details))
             call->grpc_details = WEIR_STR("");
+    } else if (NAME_IS(name, "grpc-retry-pushback-ms")) {
+        read_metadata(call, name, value);
     }
 }
 

@@ -21,8 +21,9 @@ static bool key_is_reserved(weir_str key)
                                        "connection",        "upgrade",
                                        "transfer-encoding", "keep-alive",
                                        "content-length",    "proxy-connection"};
-    if (weir_str_starts(key, WEIR_STR("grpc-")))
-        return true;
+    if (weir_str_starts(key,
+                        WEIR_STR("grpc-"))) /* a server's pushback is its program's (gRFC A6) */
+        return !weir_str_eq(key, WEIR_STR("grpc-retry-pushback-ms"));
     for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
         if (weir_str_eq(key, weir_str_from(used[i])))
             return true;

@@ -25,7 +25,8 @@ typedef struct weir_metadata {
 /**
  * Appends a copy.
  * @param key  letters a-z, digits, "-", "_" and "."; upper case is refused. Names that begin with
- *             "grpc-" or ":" and those that HTTP/2 and gRPC use themselves are reserved.
+ *             "grpc-" (but for "grpc-retry-pushback-ms") or ":" and those that HTTP/2 and gRPC use
+ * themselves are reserved.
  * @thread one at a time
  * @errors WEIR_EINVAL: key or value has a byte that is not allowed, or the key is reserved.
  *         WEIR_ENOMEM.

@@ -118,8 +118,11 @@ static bool learn(weir__overload_limit *l, const weir__overload_window *w, weir_
                   int64_t *wait_us)
 {
     *wait_us = l->opts.window_us;
-    if (w->count < SAMPLES)
-        return weir_time_diff(now, w->begin) >= WINDOWS_MOST * l->opts.window_us;
+    bool is_last = weir_time_diff(now, w->begin) >= WINDOWS_MOST * l->opts.window_us;
+    if (w->count < SAMPLES && !is_last)
+        return false;
+    if (w->count < SAMPLES && (w->count < l->opts.min || w->count < w->peak))
+        return true; /* they are seldom; not slow, which these few would tell */
     l->service_us = mixed(l->service_us, w->mean_us);
     if (l->opts.adaptive)
         adapt(l, w, now);

@@ -123,6 +123,17 @@ TEST(overload_limit, windows_with_too_few_samples_go_on_and_are_dropped_in_the_e
     assert_int_equal((int)l.limit.service_us, 10000);
 }
 
+TEST(overload_limit, few_samples_of_slow_calls_are_enough)
+{
+    learning l;
+    open_measured(&l);
+    for (int i = 0; i < 9; i++)
+        assert_false(window(&l, 10, 1000000, 10, 10));
+    assert_true(window(&l, 10, 1000000, 10, 10));
+    assert_true(limit_of(&l) < 20);
+    assert_true(l.limit.service_us > 100000);
+}
+
 TEST(overload_limit, latency_without_load_is_measured_now_and_then)
 {
     learning l;

@@ -2,9 +2,10 @@
  * one interval, and is refused if that lies further ahead than the burst. */
 #include <weir/builtin/rate_limit.h>
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "client_key.h"
 
 enum {
     DEFAULT_SLOTS = 4096,
@@ -51,13 +52,10 @@ void weir_rate_limiter_free(weir_rate_limiter *limiter)
     free(limiter);
 }
 
-/** FNV-1a, mixed: who finds keys that share a place shares its limit, which is less for them. */
+/** Who finds keys that share a place shares its limit, which is less for them. */
 static uint32_t place_of(const weir_rate_limiter *limiter, weir_str key)
 {
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)key.ptr[i]) * 1099511628211u;
-    return (uint32_t)(hash ^ hash >> 32) & limiter->mask;
+    return weir__client_hash(key) & limiter->mask;
 }
 
 bool weir_rate_limiter_take(weir_rate_limiter *limiter, weir_str key, weir_time now,
@@ -78,15 +76,6 @@ bool weir_rate_limiter_take(weir_rate_limiter *limiter, weir_str key, weir_time 
     }
 }
 
-static weir_str address_key(const weir_addr *peer)
-{
-    if (peer->storage.ss_family == AF_INET)
-        return weir_str_of(&((const struct sockaddr_in *)&peer->storage)->sin_addr, 4);
-    if (peer->storage.ss_family == AF_INET6) /* a client has the whole of its /64 */
-        return weir_str_of(&((const struct sockaddr_in6 *)&peer->storage)->sin6_addr, 8);
-    return WEIR_STR("");
-}
-
 static void limit(weir_call *call, void *state WEIR_UNUSED, void *user)
 {
     weir_rate_limiter *limiter = user;
@@ -98,7 +87,7 @@ static void limit(weir_call *call, void *state WEIR_UNUSED, void *user)
         key = weir_call_identity(call);
     } else if (limiter->key == WEIR_RATE_PER_ADDRESS) {
         peer = weir_call_peer(call);
-        key = address_key(&peer);
+        key = weir__client_address(&peer);
     }
     int64_t wait_us;
     if (!weir_rate_limiter_take(limiter, key, weir_loop_now(weir_call_loop(call)), &wait_us))

@@ -195,6 +195,17 @@ static void finish(weir_blocking_call *call, weir_status status, const void *rep
         weir_call_cancel_post(call->id);
 }
 
+/** It may have waited long; and its loop, which ends it when its time is over, may be late. */
+static bool is_worth_running(weir_blocking_call *call)
+{
+    if (weir_blocking_time_left_us(call) > 0)
+        return !weir_blocking_is_over(call);
+    finish(call,
+           (weir_status){WEIR_STATUS_DEADLINE_EXCEEDED, WEIR_STR("deadline exceeded"), {"", 0}},
+           NULL);
+    return false;
+}
+
 static void run(weir_job *job, weir_err err)
 {
     weir_blocking_call *call = WEIR_CONTAINER_OF(job, weir_blocking_call, job);
@@ -202,7 +213,7 @@ static void run(weir_job *job, weir_err err)
     void *reply = weir_arena_zalloc(&call->arena, call->method->reply->size);
     if (err || !reply)
         finish(call, status_of(err ? err : WEIR_ENOMEM), NULL);
-    else if (!weir_blocking_is_over(call)) /* it may have waited long */
+    else if (is_worth_running(call))
         finish(call,
                target->handler->run(call, call->request, reply, target->methods, target->user),
                reply);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "rpc_fixture.h"
+#include "server_impl.h"
 
 /* Handlers that do what they are told. */
 
@@ -403,6 +404,70 @@ TEST(blocking, calls_beyond_workers_and_queue_are_refused_at_once)
     weir_latch_down(&t.may_go);
     weir_latch_wait(&o.done);
     assert_int_equal(atomic_load(&o.ok), 3);
+    rpc_fixture_close(&f);
+}
+
+/** A loop that is stuck for a while. */
+typedef struct stuck_loop {
+    weir_task task;
+    weir_latch begun, may_end;
+} stuck_loop;
+
+static void be_stuck(weir_task *task, weir_err err)
+{
+    stuck_loop *s = WEIR_CONTAINER_OF(task, stuck_loop, task);
+    assert_ok(err);
+    weir_latch_down(&s->begun);
+    weir_latch_wait(&s->may_end);
+}
+
+/** @return the time by which what was queued before has no time left */
+static weir_time make_stuck(stuck_loop *s, weir_loop *loop, int64_t left_us)
+{
+    weir_latch_init(&s->begun, 1);
+    weir_latch_init(&s->may_end, 1);
+    weir_loop_post(loop, &s->task, be_stuck);
+    weir_latch_wait(&s->begun);
+    return weir_time_add(weir_time_now(), left_us);
+}
+
+static void expect_late(const weir_status *status, const void *reply, void *user)
+{
+    (void)reply;
+    assert_int_equal(status->code, WEIR_STATUS_DEADLINE_EXCEEDED);
+    weir_latch_down(user);
+}
+
+TEST(blocking, a_call_without_time_left_is_not_run_even_if_its_loop_is_late)
+{
+    const int64_t limit_us = WEIR_MILLISECONDS(200);
+    told t;
+    told_init(&t);
+    rpc_fixture f;
+    open_fixture(&f, waiting, &t, &(weir_server_opts){.workers = 1, .single_loop = true});
+    outcome first = {0};
+    weir_latch_init(&first.done, 1);
+    start_call(&f, &first);
+    weir_latch_wait(&t.entered);
+    weir_latch late;
+    weir_latch_init(&late, 1);
+    assert_ok(weir_unary_start(f.channel, &test_methods[UNARY], &(text){0}, thunk,
+                               (weir_fn)expect_late, &late,
+                               &(weir_call_opts){.timeout_us = limit_us}));
+    weir__blocking_pool *pool = &f.server.server->blocking;
+    while (weir_workers_queued(pool->workers) == 0)
+        sched_yield();
+    stuck_loop stuck;
+    weir_time over = make_stuck(&stuck, weir_loop_thread_loop(f.server.thread), limit_us);
+    while (weir_time_before(weir_time_now(), over))
+        sched_yield();
+    weir_latch_down(&t.may_go);
+    while (atomic_load(&pool->running) > 1) /* the server's own */
+        sched_yield();
+    assert_int_equal(atomic_load(&t.entries), 1);
+    weir_latch_down(&stuck.may_end);
+    weir_latch_wait(&late);
+    weir_latch_wait(&first.done);
     rpc_fixture_close(&f);
 }
 

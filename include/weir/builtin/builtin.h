@@ -7,6 +7,7 @@
 #include <weir/builtin/bearer.h>
 #include <weir/builtin/channelz.h>
 #include <weir/builtin/health.h>
+#include <weir/builtin/overload.h>
 #include <weir/builtin/rate_limit.h>
 #include <weir/builtin/reflection.h>
 

@@ -16,5 +16,6 @@
 #include <weir/naming/naming.h>
 #include <weir/net/net.h>
 #include <weir/rpc/rpc.h>
+#include <weir/zk/zk.h>
 
 #endif

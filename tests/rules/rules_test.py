@@ -36,7 +36,7 @@ DOORS = {
     r"zlib\.h": "src/codec/compress_zlib.c",
     r"zstd.*\.h": "src/codec/compress_zstd.c",
     r"jansson\.h": "src/naming/json.h",
-    r"zookeeper/.*": "src/zk/session.c",
+    r"zookeeper/.*": "src/zk/zk_client.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

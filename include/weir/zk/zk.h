@@ -1,0 +1,8 @@
+/** @file All of the zk layer. */
+#ifndef WEIR_ZK_ZK_H
+#define WEIR_ZK_ZK_H
+
+#include <weir/zk/node.h>
+#include <weir/zk/session.h>
+
+#endif

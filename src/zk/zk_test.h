@@ -1,0 +1,114 @@
+/**
+ * @file
+ * What the layer's tests share: a session with the ZooKeeper of tests/support/with_zookeeper.py,
+ * and connections that break.
+ */
+#ifndef WEIR_ZK_ZK_TEST_H
+#define WEIR_ZK_ZK_TEST_H
+
+#include "poller_test.h"
+#include "test.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/net/loop.h>
+#include <weir/zk/zk.h>
+
+/** Turns the loop until the condition holds; fails after 20 seconds. */
+#define run_until(loop, condition)                                                                 \
+    do {                                                                                           \
+        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(20));                       \
+        while (!(condition)) {                                                                     \
+            if (!weir_time_before(weir_time_now(), limit_))                                        \
+                fail_msg("did not happen: %s", #condition);                                        \
+            assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(20)));                            \
+        }                                                                                          \
+    } while (0)
+
+enum {
+    SESSION_US = 1000000
+};
+
+/** "127.0.0.1:PORT" */
+static inline const char *zk_hosts(void)
+{
+    const char *hosts = getenv("WEIR_TEST_ZK");
+    if (!hosts)
+        fail_msg("run me by tests/support/with_zookeeper.py");
+    return hosts;
+}
+
+static inline weir_loop *new_loop(void)
+{
+    weir_loop *loop = NULL;
+    assert_ok(weir_loop_new(&loop, &(weir_loop_opts){.poller = test_poller()}));
+    return loop;
+}
+
+static inline weir_zk *new_session(weir_loop *loop, const char *auth)
+{
+    weir_zk *zk = NULL;
+    assert_ok(weir_zk_new(&zk, loop, zk_hosts(),
+                          &(weir_zk_opts){.session_us = SESSION_US, .auth = auth}, NULL));
+    return zk;
+}
+
+/** What an operation has ended with; copied. */
+typedef struct outcome {
+    int times;
+    weir_err err;
+    char why[300], path[200], data[200], names[400];
+    size_t child_count;
+    weir_zk_stat stat;
+} outcome;
+
+static inline void note_outcome(const weir_zk_result *result, void *user)
+{
+    outcome *o = user;
+    o->times++;
+    o->err = result->err;
+    o->stat = result->stat;
+    o->child_count = result->child_count;
+    snprintf(o->why, sizeof o->why, "%s", result->why);
+    snprintf(o->path, sizeof o->path, "%s", result->path);
+    snprintf(o->data, sizeof o->data, "%.*s", WEIR_STR_ARGS(result->data));
+    o->names[0] = '\0';
+    for (size_t i = 0; i < result->child_count && i < 8; i++)
+        snprintf(o->names + strlen(o->names), sizeof o->names - strlen(o->names), "%s ",
+                 result->children[i]);
+}
+
+/** Runs one operation to its end: outcome of(loop, weir_zk_get(zk, NULL, path, NULL, ...)) */
+#define outcome_of(loop, out, call)                                                                \
+    do {                                                                                           \
+        *(out) = (outcome){0};                                                                     \
+        assert_ok(call);                                                                           \
+        run_until(loop, (out)->times > 0);                                                         \
+    } while (0)
+
+/** Each of this process's connections to ZooKeeper ends, as by a broken network. */
+static inline int cut_connections(void)
+{
+    int cut = 0;
+    unsigned port = (unsigned)atoi(strrchr(zk_hosts(), ':') + 1);
+    for (int fd = 3; fd < 1000; fd++) {
+        struct sockaddr_in addr;
+        socklen_t len = sizeof addr;
+        if (getpeername(fd, (struct sockaddr *)&addr, &len) == 0 && addr.sin_family == AF_INET &&
+            ntohs(addr.sin_port) == port)
+            cut += shutdown(fd, SHUT_RDWR) == 0;
+    }
+    return cut;
+}
+
+/** The process stands still for so long that ZooKeeper ends its sessions. */
+static inline void pause_past_session(void)
+{
+    usleep(SESSION_US * 5 / 2);
+}
+
+#endif

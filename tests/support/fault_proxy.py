@@ -250,6 +250,8 @@ class FaultProxy:
             self.running = False
         self.in_thread(stop)
         self.thread.join()
+        self.wake_in.close()
+        self.wake_out.close()
 
     def __enter__(self):
         return self
@@ -278,9 +280,8 @@ class FaultProxy:
                 self.turn()
         finally:
             self.reset_all()
-            for sock in (self.listener, self.wake_in, self.wake_out):
-                sock.close()
             self.selector.close()
+            self.listener.close()
 
     def turn(self):
         now = time.monotonic()

@@ -165,13 +165,14 @@ static void look_at(sim *s, sim_call *c)
     if (c->state == SIM_RUNS && !weir_time_before(s->now, c->ends)) {
         s->busy--;
         c->state = SIM_FREE;
+        leave(s, c);
         if (c->over)
             return;
-        leave(s, c);
         s->clients[c->client].good++;
     } else if (c->state != SIM_FREE && late && !c->over) {
-        c->over = true; /* the worker does not know */
-        leave(s, c);
+        c->over = true; /* a worker that works on it does not know */
+        if (c->state == SIM_BACKLOG)
+            leave(s, c);
     }
 }
 

@@ -328,6 +328,27 @@ TEST(overload, a_call_with_less_time_than_one_takes_is_not_run)
     lot_close(&l);
 }
 
+TEST(overload, a_handler_that_outlives_its_call_still_counts)
+{
+    static const test_handler working[METHODS] = {[UNARY] = {.blocking = work_or_park}};
+    lot l;
+    lot_open(&l, &(weir_overload_opts){.max_concurrent = 1, .no_queue = true}, working);
+    rpc_outcome late;
+    rpc_outcome_start(&late, l.channel, "",
+                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(100)});
+    wait_parked(&l, 1);
+    assert_int_equal(rpc_outcome_wait(&late), WEIR_STATUS_DEADLINE_EXCEEDED);
+    weir_server_stats stats;
+    do /* until the server has seen the end, too */
+        weir_server_get_stats(l.server.server, &stats);
+    while (stats.calls > 0);
+    wait_until(&l, 1, 0);
+    expect_refused(&l, "overloaded: as many calls");
+    let_all_go(&l);
+    wait_until(&l, 0, 0);
+    lot_close(&l);
+}
+
 /* Which calls count. */
 
 static weir_stream *open_chat(lot *l)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
+
 typedef struct fixed_resolver {
     weir_resolver head;
     weir_loop *loop;
@@ -47,19 +49,12 @@ static void fixed_free(weir_resolver *resolver)
 
 /* Lists. */
 
-static bool has_port(weir_str address)
-{
-    const char *colon = memrchr(address.ptr, ':', address.len);
-    return colon && colon > address.ptr && colon + 1 < address.ptr + address.len &&
-           address.ptr[address.len - 1] != ']';
-}
-
 static weir_err add_all(weir_endpoints *list, const char *text, weir_why *why)
 {
     for (;;) {
         size_t len = strcspn(text, ",");
         weir_str address = weir_str_of(text, len);
-        if (!weir_str_starts(address, WEIR_STR("unix:")) && (len == 0 || !has_port(address)))
+        if (!weir__address_is_whole(address))
             return weir_why_set(why, WEIR_EINVAL,
                                 "\"%.*s\" is no HOST:PORT; write them with commas between",
                                 (int)(len > 60 ? 60 : len), text);

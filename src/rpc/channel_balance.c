@@ -135,6 +135,11 @@ void weir__channel_sub_changed(weir_channel *channel, weir__sub *sub)
 
 /* Connecting. */
 
+bool weir__channel_is_ring(const weir_channel *channel)
+{
+    return channel->balance->policy == WEIR_BALANCE_CONSISTENT_HASH;
+}
+
 bool weir__channel_is_ready(const weir_channel *channel)
 {
     return channel->balancer ? channel->ready_count > 0 : channel->first != NULL;
@@ -170,9 +175,12 @@ void weir__channel_reset_backoff(weir_channel *channel)
 
 /* Telling the balancer. */
 
-static bool is_usable(const weir__sub *sub)
+/** A ring has its places also for those that are only connecting, or calls would go elsewhere for
+ * that time (gRFC A42). */
+static bool is_usable(const weir_channel *channel, const weir__sub *sub)
 {
-    return weir__sub_is_ready(sub) && !sub->outlier.ejected;
+    bool there = weir__channel_is_ring(channel) ? !sub->counted_failing : weir__sub_is_ready(sub);
+    return there && !sub->outlier.ejected;
 }
 
 static weir_err tell_balancer(weir_channel *channel)
@@ -183,7 +191,7 @@ static weir_err tell_balancer(weir_channel *channel)
         return WEIR_ENOMEM;
     for (size_t i = 0; i < channel->sub_count; i++) {
         weir__sub *sub = channel->subs[i];
-        sub->usable = is_usable(sub);
+        sub->usable = is_usable(channel, sub);
         if (sub->usable)
             usable[count++] = &sub->backend;
     }
@@ -306,7 +314,7 @@ static weir__picked pick_any(weir_channel *channel, bool full, weir__sub **out)
 {
     for (size_t i = 0; i < channel->sub_count; i++) {
         weir__sub *sub = channel->subs[i];
-        if (sub->usable && admits(channel, sub, &full)) {
+        if (sub->usable && sub->link && admits(channel, sub, &full)) {
             *out = sub;
             return WEIR__PICK_OK;
         }
@@ -339,6 +347,8 @@ static weir__picked pick_balanced(weir_channel *channel, const weir_pick *wanted
         if (contains(blocked, blocked_count, backend))
             break;
         *out = WEIR_CONTAINER_OF(backend, weir__sub, backend);
+        if (!(*out)->link)
+            return WEIR__PICK_WAIT;
         if (admits(channel, *out, &full))
             return WEIR__PICK_OK;
         blocked[blocked_count++] = backend;

@@ -63,6 +63,7 @@ struct weir_channel {
     bool own_config;             /* the program's, which the resolver's does not replace */
     const weir_balance_config *balance;
     weir_endpoints *list; /* NULL: not known yet */
+    weir_timer empty;     /* runs while the name says that it has none */
     weir__sub **subs;     /* in the list's order */
     size_t sub_count;
     weir_list leaving; /* subchannels that are not in the list any more */
@@ -237,6 +238,8 @@ void weir__channel_sub_changed(weir_channel *channel, weir__sub *sub);
 void weir__channel_connect(weir_channel *channel);
 /** The next attempts begin now, where some wait. */
 void weir__channel_reset_backoff(weir_channel *channel);
+/** Each call has a place of its own, for which it waits while others go ahead. */
+bool weir__channel_is_ring(const weir_channel *channel);
 /** Calls can be placed, or could but for limits. */
 bool weir__channel_is_ready(const weir_channel *channel);
 

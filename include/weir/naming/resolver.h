@@ -81,11 +81,16 @@ extern WEIR_API const weir_resolver_type weir_resolver_ipv6;
  */
 extern WEIR_API const weir_resolver_type weir_resolver_file;
 
-/** "dns:///HOST:PORT", "dns://NAMESERVER/HOST:PORT": every address of the name, looked up again
- * every 30 s, and at once, but at most once a second, when connections fail. */
+/**
+ * "dns:///HOST:PORT", "dns:HOST:PORT", "dns://NAMESERVER/HOST:PORT": every address of the name, at
+ * most WEIR_LOOKUP_MAX, looked up again every 30 s, after a failure sooner (1 s, doubled each
+ * time), and at once, but at most once a second, when connections fail. Without a port: 443. Told
+ * when the addresses differ, not when only their order does. SRV records are not asked for.
+ */
 extern WEIR_API const weir_resolver_type weir_resolver_dns;
 
-/** "unix:PATH", "unix:///PATH", "unix-abstract:NAME": one endpoint. */
+/** "unix:PATH" (relative or absolute), "unix:///PATH", "unix-abstract:NAME": one endpoint,
+ * "unix:PATH" or "unix:@NAME"; at most 107 bytes, without blanks. */
 extern WEIR_API const weir_resolver_type weir_resolver_unix;
 extern WEIR_API const weir_resolver_type weir_resolver_unix_abstract;
 

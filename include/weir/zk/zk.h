@@ -3,6 +3,7 @@
 #define WEIR_ZK_ZK_H
 
 #include <weir/zk/node.h>
+#include <weir/zk/registry.h>
 #include <weir/zk/resolver.h>
 #include <weir/zk/session.h>
 

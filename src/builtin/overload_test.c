@@ -164,6 +164,38 @@ TEST(overload, refused_calls_are_pushed_back)
     lot_close(&l);
 }
 
+TEST(overload, a_client_that_honours_pushback_is_answered_in_the_end)
+{
+    lot l;
+    lot_open(&l,
+             &(weir_overload_opts){
+                 .max_concurrent = 1, .no_queue = true, .pushback_us = WEIR_MILLISECONDS(500)},
+             parking);
+    weir_channel *channel = weir_channel_new(
+        l.server.addr,
+        &(weir_channel_opts){
+            .service_config =
+                "{\"methodConfig\":[{\"name\":[{}],\"retryPolicy\":{\"maxAttempts\":5,"
+                "\"initialBackoff\":\"1000s\",\"maxBackoff\":\"1000s\",\"backoffMultiplier\":1,"
+                "\"retryableStatusCodes\":[\"RESOURCE_EXHAUSTED\"]}}]}"});
+    assert_non_null(channel);
+    rpc_outcome first, second;
+    rpc_outcome_start(&first, l.channel, "", &patient);
+    wait_parked(&l, 1);
+    rpc_outcome_start(&second, channel, "", &patient);
+    weir_overload_stats stats;
+    do
+        weir_overload_get_stats(l.overload, &stats);
+    while (stats.refused == 0);
+    let_go(&l, 0);
+    assert_int_equal(rpc_outcome_wait(&first), WEIR_STATUS_OK);
+    wait_parked(&l, 2);
+    let_go(&l, 1);
+    assert_int_equal(rpc_outcome_wait(&second), WEIR_STATUS_OK);
+    weir_channel_free(channel);
+    lot_close(&l);
+}
+
 /* The queue. */
 
 #define LONG_US WEIR_SECONDS(1000)

@@ -2,6 +2,7 @@
 #ifndef WEIR_ZK_ZK_H
 #define WEIR_ZK_ZK_H
 
+#include <weir/zk/config.h>
 #include <weir/zk/node.h>
 #include <weir/zk/registry.h>
 #include <weir/zk/resolver.h>

@@ -3,6 +3,9 @@
 #define WEIR_ZK_ZK_H
 
 #include <weir/zk/config.h>
+#include <weir/zk/election.h>
+#include <weir/zk/ids.h>
+#include <weir/zk/lock.h>
 #include <weir/zk/node.h>
 #include <weir/zk/registry.h>
 #include <weir/zk/resolver.h>

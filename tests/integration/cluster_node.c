@@ -149,7 +149,7 @@ static int ask(const char *target, const char *policy)
         greeter_greeter_say_hello(channel, mem, &(greeter_hello_request){.name = WEIR_STR("?")},
                                   &reply, &(weir_call_opts){.timeout_us = WEIR_SECONDS(30)});
     if (status.code)
-        printf("%s\n", weir_status_text(&status));
+        printf("%s: %s\n", weir_status_name(status.code), weir_status_text(&status));
     else
         printf("%.*s\n", WEIR_STR_ARGS(reply->message));
     weir_arena_free(mem);

@@ -133,7 +133,7 @@ def the_leader_dies(zk, load):
     print("ZooKeeper's leader was killed: no call failed")
 
 
-def all_of_zookeeper_is_away(zk, servers, load, watch, target):
+def all_of_zookeeper_is_away(zk, servers, load, target):
     zk.kill_all()
     until = time.monotonic() + AWAY_S
     asked = subprocess.run([NODE, "ask", target], stdout=subprocess.PIPE, text=True, check=True,
@@ -143,9 +143,11 @@ def all_of_zookeeper_is_away(zk, servers, load, watch, target):
     while time.monotonic() < until:
         load.goes_on(500, "while all of ZooKeeper was away")
     zk.start_all()
-    watch.until(lambda found: sorted(found) == sorted(s.address for s in servers),
-                "not all servers are registered again")
-    load.goes_on(2000, "after ZooKeeper came back")
+    for moment in ("when ZooKeeper is back", "after a while"):
+        # Somebody who knows no list from before.
+        Watch(target).until(lambda found: sorted(found) == sorted(s.address for s in servers),
+                            f"not all servers are registered {moment}")
+        load.goes_on(2000, "after ZooKeeper came back")
     print(f"all of ZooKeeper was away for {AWAY_S} s: no call failed, all are registered again")
 
 
@@ -160,7 +162,7 @@ def main():
         load.goes_on(1000, "at first")
         a_server_dies_and_comes_back(servers, load, watch)
         the_leader_dies(zk, load)
-        all_of_zookeeper_is_away(zk, servers, load, watch, target)
+        all_of_zookeeper_is_away(zk, servers, load, target)
         now = load.report()
         if now["answered"] < CALLS:
             load.goes_on(CALLS - now["answered"], "to the end")

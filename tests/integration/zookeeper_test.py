@@ -33,7 +33,10 @@ class Node:
 
     def _read(self):
         for line in self.process.stdout:
-            self.lines.put(line.rstrip("\n"))
+            words = line.split()
+            if words[0] == "found":
+                words[1:] = sorted(words[1:])
+            self.lines.put(" ".join(words))
 
     def wait(self, wanted, limit=LIMIT):
         """Until a line begins so. @return that line"""

@@ -16,8 +16,8 @@
  * - P2C: of two random ones, drawn by weight, the one with less latency (peak EWMA) times calls.
  *   A failure counts as a long latency; a new backend begins with the usual one.
  * - CONSISTENT_HASH: the next place on a ring that is the same in every process, whatever the order
- *   of the list and the seed. There are at least ring_min and at most ring_max places, but one
- *   for each backend in any case, and never more than 8 Mi.
+ *   of the list and the seed. It has ring_min places or a few more, but not more than ring_max (and
+ *   that at most 8 Mi), except that each backend has one in any case.
  */
 #ifndef WEIR_BALANCE_BALANCER_H
 #define WEIR_BALANCE_BALANCER_H

@@ -184,8 +184,6 @@ void weir__client_call_arm(weir__client_call *call);
 void weir__client_call_end(weir__client_call *call, weir_status_code code, const char *message);
 /** Tells its end, as that of an attempt, whose `wire` and `link` it has. */
 void weir__client_call_finish(weir__client_call *call, const weir_status *status);
-/** Whether a backend has to answer for such an end. */
-bool weir__status_is_backends(weir_status_code code);
 /** The backend's part of the call's own attempt is over. Repeatable. */
 void weir__client_call_leave(weir__client_call *call, const weir_status *status);
 /** What places the call among backends: its own key, its header, or chance. */
@@ -256,7 +254,8 @@ void weir__channel_sub_is_full(weir_channel *channel, weir__sub *sub);
 /** It may take one more. */
 void weir__channel_sub_has_room(weir_channel *channel, weir__sub *sub);
 /** An attempt there has ended. The subchannel may be gone then. */
-void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, const weir_outcome *outcome);
+void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, weir_status_code code,
+                            int64_t latency_us);
 
 /* channel_wait.c */
 

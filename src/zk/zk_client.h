@@ -110,10 +110,13 @@ void weir__zk_hosts_stop(weir__zk_hosts *hosts);
 
 /* request.c */
 
-/** Gives the client what waits. */
-void weir__zk_send(weir_zk *zk);
 /** Every operation that there is now ends. */
 void weir__zk_end_requests(weir_zk *zk, weir_err err, const char *why);
+
+/* request_client.c */
+
+/** Gives the client what waits. */
+void weir__zk_send(weir_zk *zk);
 
 /* watch.c */
 

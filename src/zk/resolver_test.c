@@ -183,7 +183,7 @@ TEST(zk_resolver, malformed_nodes_do_not_take_the_others_out)
     finish(&f);
 }
 
-TEST(zk_resolver, keeps_its_list_across_connections_and_sessions)
+TEST(zk_resolver, keeps_its_list_while_connections_break)
 {
     fixture f;
     outcome o = {0};

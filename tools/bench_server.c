@@ -2,6 +2,7 @@
 #include "echo.weir.h"
 #include "options.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <weir/builtin/builtin.h>
 
@@ -101,10 +102,32 @@ static const echo_echo_methods methods = {
 
 /* The program */
 
-static int serve(const struct program *program, const char *listen, const weir_server_opts *opts)
+/** Calls at a time, "auto", or NULL: no limit. */
+static weir_overload *read_limit(const struct program *program, const char *limit)
+{
+    weir_overload *overload = NULL;
+    weir_why why;
+    char *end = NULL;
+    if (!limit)
+        return NULL;
+    bool is_auto = strcmp(limit, "auto") == 0;
+    unsigned long most = is_auto ? 0 : strtoul(limit, &end, 10);
+    if (!is_auto && (*end != '\0' || most < 1 || most > 1000000))
+        usage_error(program, "--limit is \"auto\" or a number from 1 to 1000000, not \"%s\"",
+                    limit);
+    weir_overload_opts opts = {.adaptive = is_auto, .max_concurrent = (uint32_t)most};
+    if (weir_overload_new(&overload, &opts, &why))
+        exit(failure(program, "%s", why.text));
+    return overload;
+}
+
+static int serve(const struct program *program, const char *listen, const weir_server_opts *opts,
+                 weir_overload *overload)
 {
     weir_server *server = weir_server_new(opts);
     weir_err err = server ? echo_echo_serve(server, &methods, NULL) : WEIR_ENOMEM;
+    if (!err && overload)
+        err = weir_server_intercept(server, &weir_overload_limit, overload);
     if (!err)
         err = weir_health_serve(server, NULL);
     if (!err)
@@ -118,7 +141,8 @@ static int serve(const struct program *program, const char *listen, const weir_s
 
 int main(int argc, char **argv)
 {
-    const char *listen = "127.0.0.1:0", *poller = "epoll", *cert_file = NULL, *key_file = NULL;
+    const char *listen = "127.0.0.1:0", *poller = "epoll", *cert_file = NULL, *key_file = NULL,
+               *limit = NULL;
     int64_t threads = 1, reuse_port = 0;
     const struct option_row rows[] = {
         {"listen", "ADDR:PORT", "where to listen (default 127.0.0.1:0: any free port)", OPTION_TEXT,
@@ -127,6 +151,8 @@ int main(int argc, char **argv)
          1000},
         {"poller", "NAME", "epoll (default) or poll", OPTION_TEXT, &poller, 0, 0},
         {"reuse-port", "1", "share the port with other servers", OPTION_NUMBER, &reuse_port, 0, 1},
+        {"limit", "N|auto", "calls at a time, or find out how many (default: no limit)",
+         OPTION_TEXT, &limit, 0, 0},
         {"tls_cert_file", "FILE", "TLS, with this certificate (PEM)", OPTION_TEXT, &cert_file, 0,
          0},
         {"tls_key_file", "FILE", "and its key (PEM)", OPTION_TEXT, &key_file, 0, 0},
@@ -153,7 +179,9 @@ int main(int argc, char **argv)
                              .reuse_port = reuse_port != 0,
                              .min_ping_interval_us = -1, /* load generators measure with PINGs */
                              .poller = poll ? WEIR_POLLER_POLL : WEIR_POLLER_EPOLL};
-    int status = serve(&program, listen, &opts);
+    weir_overload *overload = read_limit(&program, limit);
+    int status = serve(&program, listen, &opts, overload);
+    weir_overload_free(overload);
     weir_tls_unref(tls);
     return status;
 }

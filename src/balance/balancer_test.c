@@ -205,7 +205,6 @@ TEST(balancer, a_policy_that_does_not_exist_is_refused)
 
 struct last {
     weir_backend *last;
-    unsigned ends;
 };
 
 static weir_err last_set(void *state, weir_backend *const *backends, size_t count)
@@ -222,19 +221,40 @@ static weir_backend *last_pick(void *state, const weir_pick *pick)
     return l->last;
 }
 
+static void last_done(void *state, weir_backend *backend, const weir_outcome *outcome)
+{
+    struct last *l = state;
+    (void)outcome;
+    assert_ptr_equal(backend, l->last);
+    backend->cost++;
+}
+
 TEST(balancer, a_program_may_bring_its_own_policy)
 {
-    static const weir_balancer_ops ops = {
-        .name = "last", .bytes = sizeof(struct last), .set = last_set, .pick = last_pick};
+    static const weir_balancer_ops ops = {.name = "last",
+                                          .bytes = sizeof(struct last),
+                                          .set = last_set,
+                                          .pick = last_pick,
+                                          .done = last_done};
     struct cluster c = cluster_of_kind(0, 4);
     weir_balancer_free(c.balancer);
     assert_ok(weir_balancer_new_with(&c.balancer, &ops, &(weir_balance_config){0}, 1));
     cluster_set(&c, 3);
     assert_int_equal(cluster_call(&c), 2);
+    assert_true(c.backends[2].cost == 1);
     assert_err(weir_balancer_set(c.balancer, c.usable, 4), WEIR_ENOMEM);
     assert_null(weir_balancer_pick(c.balancer, &(weir_pick){.now = c.now}));
     cluster_set(&c, 2);
     assert_int_equal(cluster_call(&c), 1);
+    assert_int_equal(cluster_begin(&c), 1);
+    cluster_set(&c, 1);
+    cluster_set(&c, 2);
+    cluster_end(&c, 1, 1000, false);
+    assert_int_equal(cluster_begin(&c), 1);
+    c.usable[1] = &c.backends[2]; /* the other one's place */
+    cluster_set(&c, 2);
+    cluster_end(&c, 1, 1000, false);
+    assert_true(c.backends[1].cost == 2);
     cluster_free(&c);
 }
 

@@ -56,14 +56,29 @@ TEST(weighted, a_cycle_gives_each_its_weight_and_at_most_one_call_more_or_less)
         }
 }
 
+/** Weights of several kinds: small, wild, one that has half of all, powers of two. */
+static unsigned weight_of(unsigned kind, unsigned index, uint64_t *random)
+{
+    switch (kind) {
+    case 0:
+        return 1 + weir_random_below(random, 10);
+    case 1:
+        return 1 + weir_random_below(random, 10000);
+    case 2:
+        return index ? index : 5000;
+    default:
+        return 1u << index % 14;
+    }
+}
+
 TEST(weighted, nobody_is_ever_two_calls_away_from_its_share)
 {
     uint64_t random = 3;
     double worst = 0;
-    for (uint64_t seed = 0; seed < 200; seed++) {
-        unsigned weights[40], count = 2 + weir_random_below(&random, 39);
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        unsigned weights[100], count = 2 + weir_random_below(&random, 99);
         for (unsigned i = 0; i < count; i++)
-            weights[i] = 1 + weir_random_below(&random, seed % 2 ? 10 : 1000);
+            weights[i] = weight_of(seed % 4, i, &random);
         struct cluster c = weighted_cluster(weights, count, seed);
         double distance = worst_distance(&c, weights, 3000);
         worst = distance > worst ? distance : worst;

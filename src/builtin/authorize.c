@@ -1,11 +1,6 @@
 #include <weir/builtin/authorize.h>
 
-static bool fits(const weir_authorize_rule *rule, weir_str path)
-{
-    weir_str wanted = weir_str_from(rule->path);
-    return weir_str_ends(wanted, WEIR_STR("/")) ? weir_str_starts(path, wanted)
-                                                : weir_str_eq(path, wanted);
-}
+#include "method_path.h"
 
 static void authorize(weir_call *call, void *state WEIR_UNUSED, void *user)
 {
@@ -13,7 +8,7 @@ static void authorize(weir_call *call, void *state WEIR_UNUSED, void *user)
     weir_str path = weir_str_from(weir_call_method(call)->path);
     for (size_t i = 0; i < opts->rule_count; i++) {
         const weir_authorize_rule *rule = &opts->rules[i];
-        if (!fits(rule, path))
+        if (!weir__path_fits(rule->path, path))
             continue;
         if (rule->allow(call, rule->user))
             return;

@@ -164,6 +164,38 @@ TEST(overload, refused_calls_are_pushed_back)
     lot_close(&l);
 }
 
+TEST(overload, a_client_that_honours_pushback_is_answered_in_the_end)
+{
+    lot l;
+    lot_open(&l,
+             &(weir_overload_opts){
+                 .max_concurrent = 1, .no_queue = true, .pushback_us = WEIR_MILLISECONDS(500)},
+             parking);
+    weir_channel *channel = weir_channel_new(
+        l.server.addr,
+        &(weir_channel_opts){
+            .service_config =
+                "{\"methodConfig\":[{\"name\":[{}],\"retryPolicy\":{\"maxAttempts\":5,"
+                "\"initialBackoff\":\"1000s\",\"maxBackoff\":\"1000s\",\"backoffMultiplier\":1,"
+                "\"retryableStatusCodes\":[\"RESOURCE_EXHAUSTED\"]}}]}"});
+    assert_non_null(channel);
+    rpc_outcome first, second;
+    rpc_outcome_start(&first, l.channel, "", &patient);
+    wait_parked(&l, 1);
+    rpc_outcome_start(&second, channel, "", &patient);
+    weir_overload_stats stats;
+    do
+        weir_overload_get_stats(l.overload, &stats);
+    while (stats.refused == 0);
+    let_go(&l, 0);
+    assert_int_equal(rpc_outcome_wait(&first), WEIR_STATUS_OK);
+    wait_parked(&l, 2);
+    let_go(&l, 1);
+    assert_int_equal(rpc_outcome_wait(&second), WEIR_STATUS_OK);
+    weir_channel_free(channel);
+    lot_close(&l);
+}
+
 /* The queue. */
 
 #define LONG_US WEIR_SECONDS(1000)
@@ -325,6 +357,27 @@ TEST(overload, a_call_with_less_time_than_one_takes_is_not_run)
     let_all_go(&l);
     for (int i = 0; i < 4; i++)
         assert_int_equal(rpc_outcome_wait(&parked[i]), WEIR_STATUS_OK);
+    lot_close(&l);
+}
+
+TEST(overload, a_handler_that_outlives_its_call_still_counts)
+{
+    static const test_handler working[METHODS] = {[UNARY] = {.blocking = work_or_park}};
+    lot l;
+    lot_open(&l, &(weir_overload_opts){.max_concurrent = 1, .no_queue = true}, working);
+    rpc_outcome late;
+    rpc_outcome_start(&late, l.channel, "",
+                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(100)});
+    wait_parked(&l, 1);
+    assert_int_equal(rpc_outcome_wait(&late), WEIR_STATUS_DEADLINE_EXCEEDED);
+    weir_server_stats stats;
+    do /* until the server has seen the end, too */
+        weir_server_get_stats(l.server.server, &stats);
+    while (stats.calls > 0);
+    wait_until(&l, 1, 0);
+    expect_refused(&l, "overloaded: as many calls");
+    let_all_go(&l);
+    wait_until(&l, 0, 0);
     lot_close(&l);
 }
 

@@ -1,8 +1,10 @@
 /* Targets that hold their addresses: told once, in the first turn of the loop. */
-#include <weir/naming/resolver.h>
+#include "resolver_static.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "target.h"
 
 typedef struct fixed_resolver {
     weir_resolver head;
@@ -19,8 +21,8 @@ static void tell(weir_timer *timer, void *user WEIR_UNUSED)
     r->events->found(r->list, NULL, r->user);
 }
 
-static weir_err start(weir_resolver **out, const weir_resolver_type *type,
-                      const weir_resolver_request *request, weir_endpoints *list)
+weir_err weir__resolver_fixed_start(weir_resolver **out, const weir_resolver_type *type,
+                                    const weir_resolver_request *request, weir_endpoints *list)
 {
     fixed_resolver *r = calloc(1, sizeof *r);
     if (!r) {
@@ -37,7 +39,7 @@ static weir_err start(weir_resolver **out, const weir_resolver_type *type,
     return WEIR_OK;
 }
 
-static void fixed_free(weir_resolver *resolver)
+void weir__resolver_fixed_free(weir_resolver *resolver)
 {
     fixed_resolver *r = WEIR_CONTAINER_OF(resolver, fixed_resolver, head);
     weir_loop_cancel(r->loop, &r->soon);
@@ -47,19 +49,12 @@ static void fixed_free(weir_resolver *resolver)
 
 /* Lists. */
 
-static bool has_port(weir_str address)
-{
-    const char *colon = memrchr(address.ptr, ':', address.len);
-    return colon && colon > address.ptr && colon + 1 < address.ptr + address.len &&
-           address.ptr[address.len - 1] != ']';
-}
-
 static weir_err add_all(weir_endpoints *list, const char *text, weir_why *why)
 {
     for (;;) {
         size_t len = strcspn(text, ",");
         weir_str address = weir_str_of(text, len);
-        if (!weir_str_starts(address, WEIR_STR("unix:")) && (len == 0 || !has_port(address)))
+        if (!weir__address_is_whole(address))
             return weir_why_set(why, WEIR_EINVAL,
                                 "\"%.*s\" is no HOST:PORT; write them with commas between",
                                 (int)(len > 60 ? 60 : len), text);
@@ -85,7 +80,7 @@ static weir_err start_list(weir_resolver **out, const weir_resolver_type *type,
         weir_endpoints_unref(list);
         return err;
     }
-    return start(out, type, request, list);
+    return weir__resolver_fixed_start(out, type, request, list);
 }
 
 static weir_err static_start(weir_resolver **out, const weir_resolver_request *request,
@@ -104,6 +99,7 @@ static weir_err ipv6_start(weir_resolver **out, const weir_resolver_request *req
     return start_list(out, &weir_resolver_ipv6, request, why);
 }
 
-const weir_resolver_type weir_resolver_static = {"static", static_start, NULL, fixed_free};
-const weir_resolver_type weir_resolver_ipv4 = {"ipv4", ipv4_start, NULL, fixed_free};
-const weir_resolver_type weir_resolver_ipv6 = {"ipv6", ipv6_start, NULL, fixed_free};
+const weir_resolver_type weir_resolver_static = {"static", static_start, NULL,
+                                                 weir__resolver_fixed_free};
+const weir_resolver_type weir_resolver_ipv4 = {"ipv4", ipv4_start, NULL, weir__resolver_fixed_free};
+const weir_resolver_type weir_resolver_ipv6 = {"ipv6", ipv6_start, NULL, weir__resolver_fixed_free};

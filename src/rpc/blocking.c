@@ -156,10 +156,27 @@ static void on_closed(weir_call *of, const weir_status *why WEIR_UNUSED,
                       const void *methods WEIR_UNUSED, void *user WEIR_UNUSED)
 {
     weir_blocking_call *call = of->half;
-    if (!call)
-        return;
-    weir__inbox_close(&call->inbox);
-    weir__blocking_drop(call);
+    if (call)
+        weir__inbox_close(&call->inbox);
+}
+
+void weir__blocking_release(weir_call *of)
+{
+    weir_blocking_call *call = of->half;
+    if (call)
+        weir__blocking_drop(call);
+}
+
+bool weir__blocking_after(weir_blocking_call *call, weir_call_after *after)
+{
+    pthread_mutex_lock(&call->inbox.lock);
+    bool works = call->works;
+    if (works && after) {
+        after->next = call->after;
+        call->after = after;
+    }
+    pthread_mutex_unlock(&call->inbox.lock);
+    return works;
 }
 
 const weir_handler weir__blocking_handler = {
@@ -195,15 +212,35 @@ static void finish(weir_blocking_call *call, weir_status status, const void *rep
         weir_call_cancel_post(call->id);
 }
 
-/** It may have waited long; and its loop, which ends it when its time is over, may be late. */
-static bool is_worth_running(weir_blocking_call *call)
+/** It may have waited long; and its loop, which ends it when its time is over, may be late.
+ * @return whether the handler is to run */
+static bool begin_work(weir_blocking_call *call)
 {
-    if (weir_blocking_time_left_us(call) > 0)
-        return !weir_blocking_is_over(call);
-    finish(call,
-           (weir_status){WEIR_STATUS_DEADLINE_EXCEEDED, WEIR_STR("deadline exceeded"), {"", 0}},
-           NULL);
-    return false;
+    if (weir_blocking_time_left_us(call) == 0) {
+        static const weir_status late = {
+            WEIR_STATUS_DEADLINE_EXCEEDED, {"deadline exceeded", 17}, {"", 0}};
+        finish(call, late, NULL);
+        return false;
+    }
+    pthread_mutex_lock(&call->inbox.lock);
+    call->works = !call->inbox.closed;
+    bool works = call->works;
+    pthread_mutex_unlock(&call->inbox.lock);
+    return works;
+}
+
+static void end_work(weir_blocking_call *call)
+{
+    pthread_mutex_lock(&call->inbox.lock);
+    weir_call_after *after = call->after;
+    call->works = false;
+    call->after = NULL;
+    pthread_mutex_unlock(&call->inbox.lock);
+    while (after) {
+        weir_call_after *next = after->next;
+        after->fn(after);
+        after = next;
+    }
 }
 
 static void run(weir_job *job, weir_err err)
@@ -211,12 +248,14 @@ static void run(weir_job *job, weir_err err)
     weir_blocking_call *call = WEIR_CONTAINER_OF(job, weir_blocking_call, job);
     const weir__blocking_target *target = call->target;
     void *reply = weir_arena_zalloc(&call->arena, call->method->reply->size);
-    if (err || !reply)
+    if (err || !reply) {
         finish(call, status_of(err ? err : WEIR_ENOMEM), NULL);
-    else if (is_worth_running(call))
-        finish(call,
-               target->handler->run(call, call->request, reply, target->methods, target->user),
-               reply);
+    } else if (begin_work(call)) {
+        weir_status status =
+            target->handler->run(call, call->request, reply, target->methods, target->user);
+        end_work(call);
+        finish(call, status, reply);
+    }
     weir__blocking_drop(call);
     leave(target->pool);
 }

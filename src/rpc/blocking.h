@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <weir/base/workers.h>
 #include <weir/rpc/blocking.h>
+#include <weir/rpc/interceptor.h>
 
 #include "inbox.h"
 
@@ -58,12 +59,20 @@ struct weir_blocking_call {
     weir_time deadline;
     void *request; /* of a client that does not stream */
 
+    /* Under the inbox's lock. */
+    bool works;             /* the handler runs */
+    weir_call_after *after; /* who wants to know when it has returned */
+
     /* The handler's. */
     weir_metadata headers, trailers;
     weir_compression compression; /* WEIR_COMPRESSION_DEFAULT: the server's */
     bool headers_sent;
 };
 
+/** As weir_call_after_handler(). */
+bool weir__blocking_after(weir_blocking_call *call, weir_call_after *after);
+/** The loop's ownership ends, after `closed`. */
+void weir__blocking_release(weir_call *of);
 /** One owner less. */
 void weir__blocking_drop(weir_blocking_call *call);
 

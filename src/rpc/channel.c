@@ -184,10 +184,9 @@ bool weir__channel_would_deadlock(const weir_channel *channel)
 
 static void end_list(weir_list *calls)
 {
-    weir_list_each (node, next, calls) {
-        weir__client_call_end(WEIR_CONTAINER_OF(node, weir__client_call, node),
+    while (!weir_list_empty(calls))
+        weir__client_call_end(WEIR_CONTAINER_OF(calls->next, weir__client_call, node),
                               WEIR_STATUS_CANCELLED, "the channel is closed");
-    }
 }
 
 void weir__channel_check_closed(weir_channel *channel)

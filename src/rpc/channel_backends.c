@@ -8,6 +8,8 @@ enum {
     DEFAULT_SUBSET = 1000
 };
 
+#define DEFAULT_EMPTY_US WEIR_SECONDS(10)
+
 static const weir_balance_config default_balance = {.policy = WEIR_BALANCE_PICK_FIRST};
 
 /* The service config. */
@@ -200,13 +202,8 @@ static weir_err take_list(weir_channel *channel, weir_endpoints *list)
 
 /* What the resolver says. */
 
-static void on_found(weir_endpoints *list, const char *config, void *user)
+static void use_list(weir_channel *channel, weir_endpoints *list)
 {
-    weir_channel *channel = user;
-    bool other_config = take_config(channel, config);
-    bool other_list = !channel->list || !weir_endpoints_equal(channel->list, list);
-    if (!other_config && !other_list)
-        return;
     if (take_list(channel, list)) {
         weir__entity_log(&channel->entity, WEIR_INSPECT_ERROR, 0, "out of memory for a list");
         return;
@@ -214,6 +211,44 @@ static void on_found(weir_endpoints *list, const char *config, void *user)
     weir__entity_log(&channel->entity, WEIR_INSPECT_INFO, 0, "%zu endpoints, %zu of them used",
                      weir_endpoints_count(list), channel->sub_count);
     weir__channel_rebalance(channel);
+}
+
+static void on_still_empty(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    weir_channel *channel = user;
+    weir_endpoints *list;
+    if (weir_endpoints_new(&list))
+        return;
+    use_list(channel, list);
+    weir_endpoints_unref(list);
+}
+
+/** Whether an empty list has to prove itself first. */
+static bool doubts(weir_channel *channel, const weir_endpoints *list)
+{
+    int64_t limit_us = channel->opts.empty_list_us ? channel->opts.empty_list_us : DEFAULT_EMPTY_US;
+    if (weir_endpoints_count(list) > 0 || channel->sub_count == 0 || limit_us < 0) {
+        weir_loop_cancel(channel->loop, &channel->empty);
+        return false;
+    }
+    if (!weir_timer_pending(&channel->empty)) {
+        WEIR_LOG_WARN("%s has no endpoints now: going on with the last ones for %.1f s",
+                      channel->name, (double)limit_us / 1e6);
+        weir_loop_after(channel->loop, &channel->empty, limit_us, on_still_empty, channel);
+    }
+    return true;
+}
+
+static void on_found(weir_endpoints *list, const char *config, void *user)
+{
+    weir_channel *channel = user;
+    bool other_config = take_config(channel, config);
+    bool other_list =
+        !doubts(channel, list) && (!channel->list || !weir_endpoints_equal(channel->list, list));
+    if (other_list)
+        use_list(channel, list);
+    else if (other_config && channel->list)
+        use_list(channel, channel->list);
 }
 
 /** Who has a list outlives it. */
@@ -284,6 +319,8 @@ weir_err weir__channel_open(weir_channel *channel)
         err = use_config(channel);
     if (err)
         return err;
+    if (channel->balancer && channel->target.is_dns)
+        channel->target.resolver = &weir_resolver_dns;
     if (channel->target.resolver)
         return WEIR_OK;
     err = open_direct(channel);
@@ -302,6 +339,7 @@ void weir__channel_drop_backends(weir_channel *channel)
     if (channel->resolver)
         channel->resolver->type->free(channel->resolver);
     channel->resolver = NULL;
+    weir_loop_cancel(channel->loop, &channel->empty);
     weir_loop_cancel(channel->loop, &channel->sweep);
     weir_loop_cancel(channel->loop, &channel->idle);
     weir_balancer_free(channel->balancer);

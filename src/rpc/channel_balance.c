@@ -135,6 +135,11 @@ void weir__channel_sub_changed(weir_channel *channel, weir__sub *sub)
 
 /* Connecting. */
 
+bool weir__channel_is_ring(const weir_channel *channel)
+{
+    return channel->balance->policy == WEIR_BALANCE_CONSISTENT_HASH;
+}
+
 bool weir__channel_is_ready(const weir_channel *channel)
 {
     return channel->balancer ? channel->ready_count > 0 : channel->first != NULL;
@@ -170,9 +175,12 @@ void weir__channel_reset_backoff(weir_channel *channel)
 
 /* Telling the balancer. */
 
-static bool is_usable(const weir__sub *sub)
+/** A ring has its places also for those that are only connecting, or calls would go elsewhere for
+ * that time (gRFC A42). */
+static bool is_usable(const weir_channel *channel, const weir__sub *sub)
 {
-    return weir__sub_is_ready(sub) && !sub->outlier.ejected;
+    bool there = weir__channel_is_ring(channel) ? !sub->counted_failing : weir__sub_is_ready(sub);
+    return there && !sub->outlier.ejected;
 }
 
 static weir_err tell_balancer(weir_channel *channel)
@@ -183,7 +191,7 @@ static weir_err tell_balancer(weir_channel *channel)
         return WEIR_ENOMEM;
     for (size_t i = 0; i < channel->sub_count; i++) {
         weir__sub *sub = channel->subs[i];
-        sub->usable = is_usable(sub);
+        sub->usable = is_usable(channel, sub);
         if (sub->usable)
             usable[count++] = &sub->backend;
     }
@@ -306,7 +314,7 @@ static weir__picked pick_any(weir_channel *channel, bool full, weir__sub **out)
 {
     for (size_t i = 0; i < channel->sub_count; i++) {
         weir__sub *sub = channel->subs[i];
-        if (sub->usable && admits(channel, sub, &full)) {
+        if (sub->usable && sub->link && admits(channel, sub, &full)) {
             *out = sub;
             return WEIR__PICK_OK;
         }
@@ -339,6 +347,8 @@ static weir__picked pick_balanced(weir_channel *channel, const weir_pick *wanted
         if (contains(blocked, blocked_count, backend))
             break;
         *out = WEIR_CONTAINER_OF(backend, weir__sub, backend);
+        if (!(*out)->link)
+            return WEIR__PICK_WAIT;
         if (admits(channel, *out, &full))
             return WEIR__PICK_OK;
         blocked[blocked_count++] = backend;
@@ -372,15 +382,38 @@ void weir__channel_sub_has_room(weir_channel *channel, weir__sub *sub)
     weir__channel_place_waiting(channel);
 }
 
-void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, const weir_outcome *outcome)
+/** For a reason that the backend has to answer for. */
+static bool is_backends(weir_status_code code)
 {
-    const weir_breaker_config *breaker = &channel->balance->breaker;
+    const unsigned codes = 1u << WEIR_STATUS_UNKNOWN | 1u << WEIR_STATUS_DEADLINE_EXCEEDED |
+                           1u << WEIR_STATUS_RESOURCE_EXHAUSTED | 1u << WEIR_STATUS_INTERNAL |
+                           1u << WEIR_STATUS_UNAVAILABLE | 1u << WEIR_STATUS_DATA_LOSS;
+    return code <= WEIR_STATUS_UNAUTHENTICATED && (codes >> code & 1);
+}
+
+/** An attempt that this side gave up says nothing of the backend. */
+static void tell_breaker(weir_channel *channel, weir__sub *sub, weir_status_code code, bool failed)
+{
+    const weir_breaker_config *config = &channel->balance->breaker;
+    if (config->consecutive_failures == 0)
+        return;
+    if (code == WEIR_STATUS_CANCELLED)
+        weir_breaker_give_back(&sub->breaker);
+    else
+        weir_breaker_done(&sub->breaker, config, failed, weir_loop_now(channel->loop));
+}
+
+void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, weir_status_code code,
+                            int64_t latency_us)
+{
+    weir_outcome outcome = {weir_loop_now(channel->loop), latency_us, is_backends(code)};
     sub->backend.outstanding--;
     if (sub->usable)
-        weir_balancer_done(channel->balancer, &sub->backend, outcome);
-    weir_outlier_count(&sub->outlier, outcome->failed);
-    if (breaker->consecutive_failures)
-        weir_breaker_done(&sub->breaker, breaker, outcome->failed, outcome->now);
+        weir_balancer_done(channel->balancer, &sub->backend, &outcome);
+    if (code != WEIR_STATUS_CANCELLED)
+        weir_outlier_count(&sub->outlier, outcome.failed);
+    tell_breaker(channel, sub, code, outcome.failed);
+    weir__count_ended(&sub->attempts, code);
     if (sub->removed)
         weir__sub_check_removed(sub);
 }

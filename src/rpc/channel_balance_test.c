@@ -97,6 +97,40 @@ TEST(channel_balance, a_backend_that_goes_away_loses_no_call_and_comes_back_to_i
     backends_close(&bs);
 }
 
+TEST(channel_balance, a_ring_waits_for_the_place_of_a_call_and_keeps_to_it)
+{
+    int place[20];
+    char key[20];
+    backends_start(&bs, 4);
+    for (int round = 0; round < 5; round++) {
+        backends_open(&bs, &(weir_channel_opts){.balance = "weir_consistent_hash"});
+        for (int i = 0; i < 20; i++) {
+            snprintf(key, sizeof key, "user-%d", i);
+            int who = backends_ask(&bs, &(weir_call_opts){.hash_key = weir_str_from(key)}, NULL);
+            assert_true(who >= 0);
+            if (round == 0)
+                place[i] = who;
+            assert_int_equal(who, place[i]);
+        }
+        weir_channel_free(bs.channel);
+    }
+    for (int i = 1; i < 20 && place[i] == place[0]; i++)
+        assert_int_not_equal(i, 19);
+    bs.channel = NULL;
+    backends_close(&bs);
+}
+
+TEST(channel_balance, a_ring_goes_on_without_a_backend_that_is_gone)
+{
+    backends_start(&bs, 2);
+    backend_stop(&bs.all[0]);
+    bs.all[0].server.thread = NULL;
+    backends_open(&bs, &(weir_channel_opts){.balance = "weir_consistent_hash"});
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(backends_ask(&bs, NULL, NULL), 1);
+    backends_close(&bs);
+}
+
 /* A resolver of one's own, whose list the test changes. */
 
 typedef struct told {
@@ -241,7 +275,7 @@ TEST(channel_balance, a_resolver_that_fails_leaves_the_last_list)
 TEST(channel_balance, an_empty_list_is_told_to_calls_until_there_is_another)
 {
     weir_status status;
-    open_told(1, round_robin);
+    open_told(1, (weir_channel_opts){.balance = "round_robin", .empty_list_us = -1});
     tell_list(1, NULL);
     assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
     tell_list(0, NULL);
@@ -249,6 +283,26 @@ TEST(channel_balance, an_empty_list_is_told_to_calls_until_there_is_another)
     assert_non_null(strstr(weir_status_text(&status), "has no endpoints now"));
     tell_list(1, NULL);
     assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
+    backends_close(&bs);
+}
+
+TEST(channel_balance, an_empty_list_is_not_believed_at_once)
+{
+    open_told(1, round_robin);
+    tell_list(1, NULL);
+    assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
+    tell_list(0, NULL);
+    assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
+    backends_close(&bs);
+
+    weir_status status;
+    open_told(1, (weir_channel_opts){.balance = "round_robin", .empty_list_us = 1000});
+    tell_list(1, NULL);
+    assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
+    tell_list(0, NULL);
+    while (backends_ask(&bs, NULL, &status) >= 0)
+        sched_yield();
+    assert_non_null(strstr(weir_status_text(&status), "has no endpoints now"));
     backends_close(&bs);
 }
 

@@ -63,6 +63,7 @@ struct weir_channel {
     bool own_config;             /* the program's, which the resolver's does not replace */
     const weir_balance_config *balance;
     weir_endpoints *list; /* NULL: not known yet */
+    weir_timer empty;     /* runs while the name says that it has none */
     weir__sub **subs;     /* in the list's order */
     size_t sub_count;
     weir_list leaving; /* subchannels that are not in the list any more */
@@ -183,8 +184,6 @@ void weir__client_call_arm(weir__client_call *call);
 void weir__client_call_end(weir__client_call *call, weir_status_code code, const char *message);
 /** Tells its end, as that of an attempt, whose `wire` and `link` it has. */
 void weir__client_call_finish(weir__client_call *call, const weir_status *status);
-/** Whether a backend has to answer for such an end. */
-bool weir__status_is_backends(weir_status_code code);
 /** The backend's part of the call's own attempt is over. Repeatable. */
 void weir__client_call_leave(weir__client_call *call, const weir_status *status);
 /** What places the call among backends: its own key, its header, or chance. */
@@ -237,6 +236,8 @@ void weir__channel_sub_changed(weir_channel *channel, weir__sub *sub);
 void weir__channel_connect(weir_channel *channel);
 /** The next attempts begin now, where some wait. */
 void weir__channel_reset_backoff(weir_channel *channel);
+/** Each call has a place of its own, for which it waits while others go ahead. */
+bool weir__channel_is_ring(const weir_channel *channel);
 /** Calls can be placed, or could but for limits. */
 bool weir__channel_is_ready(const weir_channel *channel);
 
@@ -253,7 +254,8 @@ void weir__channel_sub_is_full(weir_channel *channel, weir__sub *sub);
 /** It may take one more. */
 void weir__channel_sub_has_room(weir_channel *channel, weir__sub *sub);
 /** An attempt there has ended. The subchannel may be gone then. */
-void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, const weir_outcome *outcome);
+void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, weir_status_code code,
+                            int64_t latency_us);
 
 /* channel_wait.c */
 

@@ -1,5 +1,7 @@
 #include "channel_target.h"
 
+#include <weir/zk/zk.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +123,8 @@ static const weir_resolver_type *find_type(const weir_resolver_type *const *type
 
 static const weir_resolver_type *const own_types[] = {
     &weir_resolver_static,
+    &weir_resolver_file,
+    &weir_resolver_zk,
 };
 
 weir_err weir__target_read(weir__target *out, const char *target,

@@ -69,20 +69,59 @@ static weir__picked pick(weir_channel *channel, weir__client_call *cc, weir__sub
     return weir__channel_pick(channel, &wanted, out);
 }
 
+/** @return false: it waits on */
+static bool try_to_place(weir_channel *channel, weir__client_call *cc)
+{
+    weir__sub *sub;
+    weir__picked picked = pick(channel, cc, &sub);
+    if (picked == WEIR__PICK_WAIT)
+        return false;
+    if (picked == WEIR__PICK_OK)
+        attach(channel, cc, sub);
+    else
+        weir__client_call_end(cc, WEIR_STATUS_UNAVAILABLE,
+                              "the circuit breakers of all backends that are connected are open: "
+                              "calls there failed, or too many run");
+    return true;
+}
+
+/** To go through the waiting calls while callbacks make and cancel any of them: each goes back to
+ * the queue just before it is looked at. */
+static void take_waiting(weir_channel *channel, weir_list *out)
+{
+    weir_list_init(out);
+    for (weir_list *node; (node = weir_list_pop(&channel->waiting));)
+        weir_list_append(out, node);
+}
+
+static weir__client_call *next_waiting(weir_channel *channel, weir_list *taken)
+{
+    weir_list *node = weir_list_pop(taken);
+    if (!node)
+        return NULL;
+    weir_list_append(&channel->waiting, node);
+    return WEIR_CONTAINER_OF(node, weir__client_call, node);
+}
+
+/** Where each call has a place of its own, one that waits does not hold up the others. */
+static void place_each(weir_channel *channel)
+{
+    weir_list taken;
+    take_waiting(channel, &taken);
+    for (weir__client_call *cc; (cc = next_waiting(channel, &taken));)
+        try_to_place(channel, cc);
+}
+
 void weir__channel_place_waiting(weir_channel *channel)
 {
+    if (weir__channel_is_ring(channel)) {
+        place_each(channel);
+        return;
+    }
     while (!weir_list_empty(&channel->waiting)) {
-        weir__client_call *cc = WEIR_CONTAINER_OF(channel->waiting.next, weir__client_call, node);
-        weir__sub *sub;
-        weir__picked picked = pick(channel, cc, &sub);
-        if (picked == WEIR__PICK_WAIT)
+        weir_list *first = channel->waiting.next;
+        if (!try_to_place(channel, WEIR_CONTAINER_OF(first, weir__client_call, node)))
             return;
-        if (picked == WEIR__PICK_NONE)
-            weir__client_call_end(cc, WEIR_STATUS_UNAVAILABLE,
-                                  "the circuit breakers of all backends that are connected are "
-                                  "open: calls there failed, or too many run");
-        else
-            attach(channel, cc, sub);
     }
 }
 
@@ -111,11 +150,11 @@ void weir__channel_place(weir_channel *channel, weir__client_call *cc)
 
 void weir__channel_fail_waiting(weir_channel *channel)
 {
-    weir_list_each (node, next, &channel->waiting) {
-        weir__client_call *cc = WEIR_CONTAINER_OF(node, weir__client_call, node);
+    weir_list taken;
+    take_waiting(channel, &taken);
+    for (weir__client_call *cc; (cc = next_waiting(channel, &taken));)
         if (!cc->wait_for_ready)
             weir__client_call_end(cc, WEIR_STATUS_UNAVAILABLE, channel->why.text);
-    }
 }
 
 void weir__channel_forget(weir_channel *channel, weir__client_call *cc)

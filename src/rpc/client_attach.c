@@ -133,30 +133,15 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__sub *sub)
     return WEIR_OK;
 }
 
-/** For a reason that the backend has to answer for. */
-bool weir__status_is_backends(weir_status_code code)
-{
-    const unsigned codes = 1u << WEIR_STATUS_UNKNOWN | 1u << WEIR_STATUS_DEADLINE_EXCEEDED |
-                           1u << WEIR_STATUS_RESOURCE_EXHAUSTED | 1u << WEIR_STATUS_INTERNAL |
-                           1u << WEIR_STATUS_UNAVAILABLE | 1u << WEIR_STATUS_DATA_LOSS;
-    return code <= WEIR_STATUS_UNAUTHENTICATED && (codes >> code & 1);
-}
-
 void weir__client_call_leave(weir__client_call *cc, const weir_status *status)
 {
     weir__sub *sub = cc->sub;
-    weir_time now = weir_loop_now(cc->call.loop);
-    weir_outcome outcome = {
-        .now = now,
-        .latency_us =
-            cc->first_us && !cc->expect_one ? cc->first_us : weir_time_diff(now, cc->picked),
-        .failed = weir__status_is_backends(status->code),
-    };
+    int64_t whole_us = weir_time_diff(weir_loop_now(cc->call.loop), cc->picked);
     if (!sub)
         return;
     cc->sub = NULL;
-    weir__count_ended(&sub->attempts, status->code);
-    weir__channel_sub_done(cc->channel, sub, &outcome);
+    weir__channel_sub_done(cc->channel, sub, status->code,
+                           cc->first_us && !cc->expect_one ? cc->first_us : whole_us);
 }
 
 uint64_t weir__client_call_hash(weir__client_call *cc)

@@ -236,7 +236,7 @@ TEST(hedge, a_fatal_failure_ends_the_call_and_the_other_attempts)
 
 TEST(hedge, when_all_have_failed_the_last_failure_is_told)
 {
-    open_with(3, HEDGE(3, "0s"));
+    open_with(3, HEDGE(3, "30s"));
     fail_all(-1);
     assert_int_equal(backends_ask(&bs, NULL, &status), -WEIR_STATUS_UNAVAILABLE);
     assert_non_null(strstr(weir_status_text(&status), "fails (3 tries)"));

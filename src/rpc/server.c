@@ -86,6 +86,7 @@ void weir_server_free(weir_server *server)
             part->on_free(part);
     }
     weir_tls_unref(server->opts.tls);
+    weir__announcement_free(server->announcement);
     free(server->counters);
     free(server);
 }
@@ -152,6 +153,8 @@ static void finish_stop(void *user)
     weir__entity_hide(&server->listener);
     weir__blocking_pool_close(&server->blocking);
     server->running = false;
+    if (server->announcement)
+        weir__announcement_stop(server->announcement);
     if (server->done)
         server->done(server->done_user);
 }
@@ -239,6 +242,12 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
     weir_err err = prepare(server, loop);
     if (err)
         return weir_why_set(why, err, "%s", weir_err_text(err));
+    if (server->announcement)
+        err = weir__announcement_open(server->announcement, loop, addr, why);
+    if (err) {
+        weir__blocking_pool_close(&server->blocking);
+        return err;
+    }
     weir__entity_init(&server->entity, WEIR_INSPECT_SERVER);
     weir__entity_init(&server->listener, WEIR_INSPECT_LISTENER);
     weir_tcp_server_opts opts = {
@@ -252,6 +261,8 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
     err =
         weir_tcp_server_start(&server->tcp, loop, addr, &weir__server_conn_ops, server, &opts, why);
     if (err) {
+        if (server->announcement)
+            weir__announcement_stop(server->announcement);
         weir__blocking_pool_close(&server->blocking);
         return err;
     }
@@ -260,7 +271,10 @@ weir_err weir_server_start(weir_server *server, weir_loop *loop, const char *add
     server->running = true;
     atomic_store(&server->stopping, false);
     atomic_store(&server->idle_posted, false);
+    server->withdrawing = false;
     show(server);
+    if (server->announcement)
+        weir__announcement_start(server->announcement);
     return WEIR_OK;
 }
 
@@ -318,13 +332,9 @@ static void settle(weir_server *server)
                        on_settled);
 }
 
-void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
+static void drain(weir_server *server)
 {
-    weir_loop_assert(server->loop);
-    if (atomic_exchange(&server->stopping, true))
-        return;
-    server->done = done;
-    server->done_user = user;
+    atomic_store(&server->stopping, true);
     weir__entity_log(&server->entity, WEIR_INSPECT_INFO, 0, "stopping");
     weir_list_each (node, next, &server->parts) {
         weir_server_part *part = WEIR_CONTAINER_OF(node, weir_server_part, node);
@@ -336,4 +346,19 @@ void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
     if (weir_tcp_server_each_post(server->tcp, drain_conn, NULL))
         WEIR_LOG_WARN("out of memory: clients are not told of the shutdown");
     settle(server);
+}
+
+void weir_server_stop(weir_server *server, void (*done)(void *user), void *user)
+{
+    weir_loop_assert(server->loop);
+    if (atomic_load(&server->stopping) || server->withdrawing)
+        return;
+    server->done = done;
+    server->done_user = user;
+    if (!server->announcement) {
+        drain(server);
+        return;
+    }
+    server->withdrawing = true; /* who still finds it is served meanwhile */
+    weir__announcement_withdraw(server->announcement, drain);
 }

@@ -143,8 +143,16 @@ static void on_close(weir_call *call, const weir_status *status)
         route->handler->closed(call, status, route->methods, route->user);
     if (call->chain)
         weir__intercept_closed(call, status);
+    if (route->handler == &weir__blocking_handler)
+        weir__blocking_release(call);
     weir__count_ended(call->link->counters, status->code);
     weir__children_cancel(call);
+}
+
+bool weir_call_after_handler(weir_call *call, weir_call_after *after)
+{
+    return call->ops->is_server && of(call)->route->handler == &weir__blocking_handler &&
+           call->half && weir__blocking_after(call->half, after);
 }
 
 /* A server's call has a connection from its first moment. */

@@ -7,6 +7,7 @@
 #define WEIR_RPC_SERVER_IMPL_H
 
 #include <stdatomic.h>
+#include <weir/naming/registry.h>
 #include <weir/net/tcp_server.h>
 #include <weir/rpc/server.h>
 
@@ -52,6 +53,20 @@ typedef struct weir__loop_counters {
 
 #define WEIR__SHUTTING_DOWN "the server is shutting down"
 
+/** server_register.c: its services in a registry. */
+typedef struct weir__announcement weir__announcement;
+typedef void (*weir__withdrawn_fn)(weir_server *server);
+
+void weir__announcement_free(weir__announcement *announcement);
+/** Before the server listens at `address`. @errors as weir_registry_open() */
+WEIR_MUST_CHECK weir_err weir__announcement_open(weir__announcement *announcement, weir_loop *loop,
+                                                 const char *address, weir_why *why);
+/** It listens. */
+void weir__announcement_start(weir__announcement *announcement);
+/** `done` comes once, after a time at most. */
+void weir__announcement_withdraw(weir__announcement *announcement, weir__withdrawn_fn done);
+void weir__announcement_stop(weir__announcement *announcement);
+
 struct weir_server {
     weir_server_opts opts;
     weir_grpc_opts grpc;
@@ -64,6 +79,8 @@ struct weir_server {
     weir_loop *loop; /* accepts */
     weir_addr addr;
     bool running;
+    weir__announcement *announcement; /* NULL: none */
+    bool withdrawing;
 
     weir__keepalive_opts keepalive;
 

@@ -319,6 +319,7 @@ void weir__sub_remove(weir__sub *sub)
 {
     weir__link *link = sub->link;
     sub->removed = true;
+    sub->usable = false;
     if (sub->backend.outstanding > 0)
         sub->link = NULL; /* it is closed after the last call */
     let_go(sub);

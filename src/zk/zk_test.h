@@ -111,4 +111,37 @@ static inline void pause_past_session(void)
     usleep(SESSION_US * 5 / 2);
 }
 
+/** A listener that keeps what it was told. */
+typedef struct history {
+    weir_zk_listener listener;
+    char text[300];
+    int lost, connected;
+    weir_zk *free_on_connected;
+} history;
+
+static inline void on_state(weir_zk *zk, weir_zk_state state, void *user)
+{
+    history *h = user;
+    assert_int_equal(weir_zk_get_state(zk), state);
+    snprintf(h->text + strlen(h->text), sizeof h->text - strlen(h->text), "%s ",
+             weir_zk_state_text(state));
+    h->lost += state == WEIR_ZK_LOST;
+    h->connected += state == WEIR_ZK_CONNECTED;
+    if (state == WEIR_ZK_CONNECTED && h->free_on_connected)
+        weir_zk_free(h->free_on_connected);
+}
+
+/** What a watch has told. */
+typedef struct seen {
+    int fired;
+    weir_zk_event event;
+} seen;
+
+static inline void on_watch(weir_zk_watch *watch WEIR_UNUSED, weir_zk_event event, void *user)
+{
+    seen *s = user;
+    s->fired++;
+    s->event = event;
+}
+
 #endif

@@ -1,7 +1,9 @@
-/* Service configs and endpoints as JSON: whatever is accepted holds what its header promises, and
- * an endpoint that is written is read back the same. */
+/* Service configs, endpoints as JSON, and files of endpoints: whatever is accepted holds what its
+ * header promises, and an endpoint that is written is read back the same. */
 #include <stdlib.h>
 #include <weir/naming/naming.h>
+
+#include "endpoint_file.h"
 
 static void check(bool ok)
 {
@@ -45,11 +47,29 @@ static void endpoint(weir_str json)
     weir_arena_free(mem);
 }
 
+static void lines(weir_str text)
+{
+    weir_endpoints *list;
+    weir_why why = {{0}};
+    if (weir_endpoints_new(&list))
+        return;
+    if (weir__endpoints_parse(list, text, "f", &why))
+        check(why.text[0] != '\0');
+    check(weir_endpoints_count(list) <= WEIR__FILE_LINES_MAX);
+    for (size_t i = 0; i < weir_endpoints_count(list); i++) {
+        const weir_endpoint *e = weir_endpoints_at(list, i);
+        check(e->address.len > 0 && e->address.len <= WEIR_ENDPOINT_ADDRESS_MAX);
+        check(e->weight >= 1 && e->weight <= 10000 && weir_str_is_utf8(e->zone));
+    }
+    weir_endpoints_unref(list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     config(weir_str_of(data, size));
     endpoint(weir_str_of(data, size));
+    lines(weir_str_of(data, size));
     return 0;
 }

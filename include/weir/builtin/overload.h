@@ -5,10 +5,11 @@
  * and what does not fit there, or would come too late, ends at once with RESOURCE_EXHAUSTED: so the
  * server does what can still be of use, and a greedy client takes nothing from the others.
  *
- * A call counts from where it is let in until it is closed: for a handler that blocks that includes
- * its wait for a worker. Streams and the standard services (health, reflection, channelz) are
- * neither counted nor limited, unless it is asked for. Below the limit a call costs two atomic
- * operations and, if there is a queue or the limit is learned, two looks at the clock.
+ * A call counts from where it is let in until it is closed; for a handler that blocks that includes
+ * its wait for a worker, and its work where that goes on after the call's end. Streams and the
+ * standard services (health, reflection, channelz) are neither counted nor limited, unless it is
+ * asked for. Below the limit a call costs two atomic operations and, if there is a queue or the
+ * limit is learned, two looks at the clock.
  *
  * Put it inside the interceptors that find out who the client is, and outside those that work hard.
  */

@@ -80,7 +80,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_registry_open(weir_registry **out, weir_l
 /**
  * Ends everything that is registered, as well as it can be done without waiting: files are removed,
  * sessions closed. Withdraw first to be sure. No callback comes any more. NULL is fine.
- * @thread the loop's, or any after the loop has ended; not inside a callback of the registry
+ * @thread the loop's, or any after the loop has ended. Not inside the callbacks of a registration;
+ *         inside that of weir_registry_withdraw_all() it is fine
  */
 WEIR_API void weir_registry_free(weir_registry *registry);
 
@@ -124,17 +125,18 @@ WEIR_API void weir_registry_withdraw(weir_registration *registration, weir_withd
                                      void *user);
 
 /**
- * The same for all that are registered or being withdrawn now; `done` comes when the last one is
- * gone, with the first failure of those that this call has withdrawn. What a server does before it
- * drains.
+ * Ends all registrations. `done` comes once, never inside this call, when the last one is gone,
+ * those that were being withdrawn already included, with the first failure. What a server does
+ * before it drains. To be called once, after the last weir_registry_add().
  * @thread the loop's
  */
 WEIR_API void weir_registry_withdraw_all(weir_registry *registry, weir_withdrawn_fn done,
                                          void *user);
 
 /**
- * weir_registry_add() from any thread. A failure is told as WEIR_REGISTRATION_LOST, with NULL for
- * the registration.
+ * weir_registry_add() from any thread; the registry must live until that has happened. A failure is
+ * told as WEIR_REGISTRATION_LOST, with NULL for the registration. When the loop ends first, nothing
+ * is told.
  * @thread any
  * @errors WEIR_ENOMEM: `fn` never comes
  */
@@ -143,8 +145,8 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_registry_add_post(weir_registry *registry
                                                          const weir_endpoint *endpoint,
                                                          weir_registration_fn fn, void *user);
 
-/** weir_registry_withdraw_all() from any thread. @thread any @errors WEIR_ENOMEM: `done` never
- * comes */
+/** weir_registry_withdraw_all() from any thread, in the same way. @thread any @errors WEIR_ENOMEM:
+ * `done` never comes */
 WEIR_API WEIR_MUST_CHECK weir_err weir_registry_withdraw_all_post(weir_registry *registry,
                                                                   weir_withdrawn_fn done,
                                                                   void *user);
@@ -155,11 +157,12 @@ WEIR_API const weir_endpoint *weir_registration_endpoint(const weir_registration
 WEIR_API weir_registration_state weir_registration_state_of(const weir_registration *registration);
 
 /**
- * "file:///PATH": the folder PATH/SERVICE has a file per registration, with the endpoint as JSON; a
- * resolver for "file:///PATH/SERVICE" reads it. Files appear and change in one step (rename), are
- * put back when somebody removes them, and are removed when they are withdrawn. Each stays locked
- * (flock) by its process, so that those of a process that was killed count as gone; they are swept
- * up by whoever registers next in that folder. For one machine: locks of NFS are not waited on.
+ * "file:///PATH": the folder PATH/SERVICE has a file "ID.live" per registration, with the endpoint
+ * as JSON; a resolver for "file:///PATH/SERVICE" reads it. PATH and the folder are made when they
+ * are missing, folders above PATH are not. Files appear and change in one step (rename); what
+ * somebody removes is put back within a second. Each stays locked (flock) by its process, so that
+ * those of a killed process do not count any more; whoever registers next in that folder removes
+ * them. For one machine: over NFS locks may not tell.
  */
 extern WEIR_API const weir_registry_type weir_registry_file;
 
@@ -172,7 +175,12 @@ struct weir_registry {
     weir_loop *loop;
     weir_list registrations; /**< weir_registration.node */
     size_t count;            /**< of these */
-    weir_list waiting;       /**< for all of them to be withdrawn; registry.c's own */
+    weir_timer all_gone;     /**< tells what weir_registry_withdraw_all() was given */
+    weir_withdrawn_fn done;
+    void *done_user;
+    weir_err done_err;
+    weir_why done_why;
+    uint64_t added; /**< so many were */
 };
 
 /** The head of a registration: the first field of its type's own struct, filled by

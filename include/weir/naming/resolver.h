@@ -63,19 +63,34 @@ extern WEIR_API const weir_resolver_type weir_resolver_ipv4;
 extern WEIR_API const weir_resolver_type weir_resolver_ipv6;
 
 /**
- * "file:///PATH": a file that is watched (inotify). A line is an address, perhaps followed by
- * "weight=N" and "zone=NAME", or an endpoint as JSON (weir_endpoint_read()); "#" begins a comment.
+ * "file:///PATH" or "file:/PATH", absolute either way: a file that is watched (inotify, and a look
+ * every 2 s for what that does not tell). A line is an address ("HOST:PORT", "unix:PATH"), perhaps
+ * followed by "weight=N" and "zone=NAME", or an endpoint as JSON (weir_endpoint_read()); "#" begins
+ * a comment. At most 16 MiB and 10,000 lines. A change is read 50 ms after its first sign, so that
+ * it may come in several steps; better write another file and rename it.
+ *
  * A file with a line that cannot be read fails as a whole, so that half a list is never taken: the
- * last good list stays. PATH may be a folder: each file in it whose name does not begin with "."
- * has one endpoint, which is how weir_registry_file keeps them.
+ * last good list stays, and `failed` names file and line. So does a file without a byte, which may
+ * be one that is just being written: a comment alone says that there are no endpoints. A missing
+ * file is found when it appears.
+ *
+ * PATH may be a folder: each file in it whose name does not begin with "." has one or more
+ * endpoints, at most 10,000 files and 16 MiB in all; those that cannot be read are left out, with a
+ * warning in the log, since each may have another writer. "NAME.live" are those of
+ * weir_registry_file: they count only while the process that wrote them lives.
  */
 extern WEIR_API const weir_resolver_type weir_resolver_file;
 
-/** "dns:///HOST:PORT", "dns://NAMESERVER/HOST:PORT": every address of the name, looked up again
- * every 30 s, and at once, but at most once a second, when connections fail. */
+/**
+ * "dns:///HOST:PORT", "dns:HOST:PORT", "dns://NAMESERVER/HOST:PORT": every address of the name, at
+ * most WEIR_LOOKUP_MAX, looked up again every 30 s, after a failure sooner (1 s, doubled each
+ * time), and at once, but at most once a second, when connections fail. Without a port: 443. Told
+ * when the addresses differ, not when only their order does. SRV records are not asked for.
+ */
 extern WEIR_API const weir_resolver_type weir_resolver_dns;
 
-/** "unix:PATH", "unix:///PATH", "unix-abstract:NAME": one endpoint. */
+/** "unix:PATH" (relative or absolute), "unix:///PATH", "unix-abstract:NAME": one endpoint,
+ * "unix:PATH" or "unix:@NAME"; at most 107 bytes, without blanks. */
 extern WEIR_API const weir_resolver_type weir_resolver_unix;
 extern WEIR_API const weir_resolver_type weir_resolver_unix_abstract;
 

@@ -56,6 +56,9 @@ typedef struct weir_channel_opts {
     const weir_resolver_type *const *resolvers; /**< more kinds of targets, borrowed for the
                                                      channel's life; they go before weir's own */
     size_t resolver_count;
+    int64_t empty_list_us; /**< a name that had endpoints and says that it has none is believed when
+                                it has said so for so long: a registry that comes back may not know
+                                its servers yet; 0: 10 s; negative: at once */
 } weir_channel_opts;
 
 /** How one call is made. A zeroed field means the default written beside it. */

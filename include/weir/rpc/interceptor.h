@@ -86,6 +86,21 @@ WEIR_API void weir_call_hold(weir_call *call);
  */
 WEIR_API weir_err weir_call_proceed_post(weir_call_id id);
 
+/** A note for when a handler has returned, in the caller's memory. */
+typedef struct weir_call_after {
+    void (*fn)(struct weir_call_after *after); /**< on the handler's thread; its last touch */
+    struct weir_call_after *next;              /**< weir's own */
+} weir_call_after;
+
+/**
+ * Inside `closed`: a handler that blocks may go on working for a call that is over, and keep a
+ * worker from others. If one does, after->fn runs once, when it has returned.
+ * @param after  NULL: only asks
+ * @return whether a handler still works; else nothing will run
+ * @thread the loop's
+ */
+WEIR_API bool weir_call_after_handler(weir_call *call, weir_call_after *after);
+
 /**
  * What weir_call_metadata() shows, to be changed in `open` or `headers`; in a client's `open`, what
  * will be sent. Entries are added with weir_metadata_add() in the call's arena, and taken away with

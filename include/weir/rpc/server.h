@@ -89,6 +89,32 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_server_add(weir_server *server, const wei
 WEIR_API WEIR_MUST_CHECK weir_err weir_server_start(weir_server *server, weir_loop *loop,
                                                     const char *addr, weir_why *why);
 
+/** How a server is announced. A zeroed field means the default written beside it; texts are
+ * copied. */
+typedef struct weir_register_opts {
+    const char *address;  /**< how others reach it, "HOST:PORT"; NULL: the address it listens on,
+                               which must not be a wildcard then */
+    unsigned weight;      /**< how much of the load it takes; 0: 1 */
+    const char *zone;     /**< where it stands; NULL: unknown */
+    const char *metadata; /**< a JSON object; NULL: none */
+    const char *auth;     /**< "USER:PASSWORD" for the registry; NULL: none */
+    int64_t session_us;   /**< after so long without a sign of life it counts as dead; 0: the
+                               registry's default */
+} weir_register_opts;
+
+/**
+ * Its services, but for the standard ones ("grpc."), are registered when it listens, and kept so;
+ * a stop withdraws them first, for which it waits 2 s at most, and drains then. A registry that
+ * cannot be reached does not keep the server from serving: the log says so, and it goes on trying.
+ * @param registry  "zk://HOST:PORT,HOST:PORT/PATH" or "file:///PATH": clients find a service at
+ *                  the same target with "/package.Service" behind it
+ * @param opts      NULL is all defaults
+ * @thread one at a time, before the start, whose errors tell what is wrong with the arguments
+ * @errors WEIR_ESTATE: it runs, or has a registry. WEIR_ENOMEM.
+ */
+WEIR_API WEIR_MUST_CHECK weir_err weir_server_register(weir_server *server, const char *registry,
+                                                       const weir_register_opts *opts);
+
 /** The services that were added, in their order; NULL beyond the last. @thread any, once it runs */
 WEIR_API const weir_service *weir_server_service(const weir_server *server, size_t index);
 

@@ -1,0 +1,23 @@
+/**
+ * @file
+ * The modules of the application. Each adds its service to a server; what it needs of others it
+ * calls through their service's name, wherever that runs.
+ */
+#ifndef SOCIAL_MODULES_H
+#define SOCIAL_MODULES_H
+
+#include <weir/weir.h>
+
+#include "social.weir.h"
+
+/** Channels to the services, for modules that call others. */
+typedef struct peers {
+    weir_channel *users, *relations, *messages;
+} peers;
+
+weir_err users_serve(weir_server *server);
+weir_err relations_serve(weir_server *server);
+weir_err messages_serve(weir_server *server);
+weir_err gateway_serve(weir_server *server, peers *others);
+
+#endif

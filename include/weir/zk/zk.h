@@ -2,6 +2,9 @@
 #ifndef WEIR_ZK_ZK_H
 #define WEIR_ZK_ZK_H
 
+#include <weir/zk/election.h>
+#include <weir/zk/ids.h>
+#include <weir/zk/lock.h>
 #include <weir/zk/node.h>
 #include <weir/zk/registry.h>
 #include <weir/zk/resolver.h>

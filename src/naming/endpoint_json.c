@@ -119,6 +119,8 @@ static weir_err fill(json_t *object, const weir_endpoint *from)
 
 weir_err weir_endpoint_write(weir_str *out, weir_arena *arena, const weir_endpoint *endpoint)
 {
+    if (!weir_str_is_utf8(endpoint->address) || !weir_str_is_utf8(endpoint->zone))
+        return WEIR_EINVAL;
     json_t *object = json_object();
     weir_err err = object ? fill(object, endpoint) : WEIR_ENOMEM;
     char *text = err ? NULL : json_dumps(object, JSON_COMPACT);

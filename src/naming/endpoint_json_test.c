@@ -106,5 +106,7 @@ TEST(endpoint_json, what_is_written_is_read_back_the_same)
     assert_string_equal(text.ptr, "{\"address\":\"a:1\"}");
     e.metadata = WEIR_STR("not an object");
     assert_err(weir_endpoint_write(&text, mem, &e), WEIR_EINVAL);
+    e = (weir_endpoint){.address = WEIR_STR("a:1"), .zone = WEIR_STR("\xff")};
+    assert_err(weir_endpoint_write(&text, mem, &e), WEIR_EINVAL);
     done();
 }

@@ -2,8 +2,7 @@
 
 #include <weir/naming/json_text.h>
 
-#include <errno.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* google.protobuf.Duration */
@@ -104,7 +103,7 @@ static bool read_number(const json_t *value, double *out)
     } else {
         return false;
     }
-    return isfinite(*out);
+    return *out - *out == 0; /* neither infinite nor not a number */
 }
 
 weir_err weir__json_whole(const json_t *object, const char *name, int64_t min, int64_t max,
@@ -115,8 +114,8 @@ weir_err weir__json_whole(const json_t *object, const char *name, int64_t min, i
     char what[80];
     if (!found)
         return WEIR_OK;
-    if (!read_number(found, &value) || value != floor(value) || value < (double)min ||
-        value > (double)max) {
+    if (!read_number(found, &value) || value < (double)min || value > (double)max ||
+        value != (double)(int64_t)value) {
         snprintf(what, sizeof what, "a whole number from %lld to %lld", (long long)min,
                  (long long)max);
         return wrong(why, name, what);

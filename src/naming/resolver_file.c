@@ -42,9 +42,9 @@ typedef struct file_resolver {
     weir_watcher inotify; /* fd -1: there is none, and looks must do */
     weir_timer soon;      /* reads */
     weir_ticker look;
-    bool dirty;     /* to be read, whatever the mark says */
-    bool once_more; /* at the next look: locks are let go after the event that tells it */
+    bool dirty; /* to be read, whatever the mark says */
     mark seen;
+    bool is_folder;       /* whose own mark says nothing of the files' content and locks */
     weir_endpoints *list; /* last told */
     bool failing;         /* what was told last is `why` */
     bool passing;         /* and it may pass without a change of the file */
@@ -116,8 +116,11 @@ static bool has_changed(file_resolver *r)
 {
     struct stat s;
     mark now = {0};
-    if (stat(r->path, &s) == 0)
+    r->is_folder = false;
+    if (stat(r->path, &s) == 0) {
+        r->is_folder = S_ISDIR(s.st_mode);
         now = (mark){s.st_dev, s.st_ino, s.st_size, s.st_mtim, s.st_ctim};
+    }
     bool same = now.dev == r->seen.dev && now.ino == r->seen.ino && now.size == r->seen.size &&
                 same_time(now.written, r->seen.written) && same_time(now.changed, r->seen.changed);
     r->seen = now;
@@ -152,8 +155,7 @@ static void read_soon(file_resolver *r)
 static void look(weir_ticker *ticker, void *user WEIR_UNUSED)
 {
     file_resolver *r = WEIR_CONTAINER_OF(ticker, file_resolver, look);
-    r->dirty = r->dirty || r->once_more || r->passing;
-    r->once_more = false;
+    r->dirty = r->dirty || r->passing || r->is_folder;
     if (!weir_timer_pending(&r->soon))
         weir_loop_after(r->loop, &r->soon, 0, read_again, NULL);
 }
@@ -167,7 +169,7 @@ static void on_inotify(weir_watcher *watcher, unsigned events WEIR_UNUSED, void 
     for (char *at = bytes; at < bytes + (len > 0 ? len : 0);) {
         const struct inotify_event *event = (const struct inotify_event *)(void *)at;
         if (event->wd != r->parent)
-            r->dirty = r->once_more = true;
+            r->dirty = true;
         at += sizeof *event + event->len;
     }
     read_soon(r);

@@ -199,6 +199,21 @@ TEST(resolver_file, a_folder_that_is_made_later_is_found)
     tear_down(&s);
 }
 
+TEST(resolver_file, the_same_failure_is_told_once)
+{
+    struct setting s = {0};
+    weir_loop_stats stats;
+    set_up(&s);
+    start(&s, "missing");
+    /* A reading, and twice a look with a reading. */
+    do {
+        assert_ok(weir_loop_run_once(s.loop, WEIR_SECONDS(1)));
+        weir_loop_get_stats(s.loop, &stats);
+    } while (stats.timers < 5);
+    assert_int_equal(s.told.failed, 1);
+    tear_down(&s);
+}
+
 TEST(resolver_file, a_link_on_the_way_may_be_replaced)
 {
     struct setting s = {0};

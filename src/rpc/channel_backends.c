@@ -319,6 +319,8 @@ weir_err weir__channel_open(weir_channel *channel)
         err = use_config(channel);
     if (err)
         return err;
+    if (channel->balancer && channel->target.is_dns)
+        channel->target.resolver = &weir_resolver_dns;
     if (channel->target.resolver)
         return WEIR_OK;
     err = open_direct(channel);

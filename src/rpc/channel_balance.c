@@ -382,15 +382,38 @@ void weir__channel_sub_has_room(weir_channel *channel, weir__sub *sub)
     weir__channel_place_waiting(channel);
 }
 
-void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, const weir_outcome *outcome)
+/** For a reason that the backend has to answer for. */
+static bool is_backends(weir_status_code code)
 {
-    const weir_breaker_config *breaker = &channel->balance->breaker;
+    const unsigned codes = 1u << WEIR_STATUS_UNKNOWN | 1u << WEIR_STATUS_DEADLINE_EXCEEDED |
+                           1u << WEIR_STATUS_RESOURCE_EXHAUSTED | 1u << WEIR_STATUS_INTERNAL |
+                           1u << WEIR_STATUS_UNAVAILABLE | 1u << WEIR_STATUS_DATA_LOSS;
+    return code <= WEIR_STATUS_UNAUTHENTICATED && (codes >> code & 1);
+}
+
+/** An attempt that this side gave up says nothing of the backend. */
+static void tell_breaker(weir_channel *channel, weir__sub *sub, weir_status_code code, bool failed)
+{
+    const weir_breaker_config *config = &channel->balance->breaker;
+    if (config->consecutive_failures == 0)
+        return;
+    if (code == WEIR_STATUS_CANCELLED)
+        weir_breaker_give_back(&sub->breaker);
+    else
+        weir_breaker_done(&sub->breaker, config, failed, weir_loop_now(channel->loop));
+}
+
+void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, weir_status_code code,
+                            int64_t latency_us)
+{
+    weir_outcome outcome = {weir_loop_now(channel->loop), latency_us, is_backends(code)};
     sub->backend.outstanding--;
     if (sub->usable)
-        weir_balancer_done(channel->balancer, &sub->backend, outcome);
-    weir_outlier_count(&sub->outlier, outcome->failed);
-    if (breaker->consecutive_failures)
-        weir_breaker_done(&sub->breaker, breaker, outcome->failed, outcome->now);
+        weir_balancer_done(channel->balancer, &sub->backend, &outcome);
+    if (code != WEIR_STATUS_CANCELLED)
+        weir_outlier_count(&sub->outlier, outcome.failed);
+    tell_breaker(channel, sub, code, outcome.failed);
+    weir__count_ended(&sub->attempts, code);
     if (sub->removed)
         weir__sub_check_removed(sub);
 }

@@ -152,7 +152,6 @@ typedef struct weir__client_call {
     bool expect_one;
     bool started;
     bool shown;         /* the interceptors have seen the request */
-    bool sent;          /* messages that are not kept */
     bool repeated;      /* once, because no server has seen it */
     bool answered;      /* the server's metadata or a message has come: no more attempts */
     bool counted;       /* as ended */
@@ -184,8 +183,6 @@ void weir__client_call_arm(weir__client_call *call);
 void weir__client_call_end(weir__client_call *call, weir_status_code code, const char *message);
 /** Tells its end, as that of an attempt, whose `wire` and `link` it has. */
 void weir__client_call_finish(weir__client_call *call, const weir_status *status);
-/** Whether a backend has to answer for such an end. */
-bool weir__status_is_backends(weir_status_code code);
 /** The backend's part of the call's own attempt is over. Repeatable. */
 void weir__client_call_leave(weir__client_call *call, const weir_status *status);
 /** What places the call among backends: its own key, its header, or chance. */
@@ -256,7 +253,8 @@ void weir__channel_sub_is_full(weir_channel *channel, weir__sub *sub);
 /** It may take one more. */
 void weir__channel_sub_has_room(weir_channel *channel, weir__sub *sub);
 /** An attempt there has ended. The subchannel may be gone then. */
-void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, const weir_outcome *outcome);
+void weir__channel_sub_done(weir_channel *channel, weir__sub *sub, weir_status_code code,
+                            int64_t latency_us);
 
 /* channel_wait.c */
 

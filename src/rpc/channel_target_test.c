@@ -5,6 +5,8 @@
 
 #include "channel_target.h"
 
+#include <weir/zk/zk.h>
+
 static weir__target target;
 static weir_why why;
 
@@ -65,6 +67,9 @@ TEST(channel_target, lists_and_names_are_for_resolvers)
     is_for("static:///a:1,b:2", &weir_resolver_static, "", "a:1,b:2");
     is_for("ipv4:10.0.0.1:80,10.0.0.2:80", &weir_resolver_ipv4, "", "10.0.0.1:80,10.0.0.2:80");
     is_for("ipv6:[::1]:80,[::2]:80", &weir_resolver_ipv6, "", "[::1]:80,[::2]:80");
+    is_for("file:///etc/backends", &weir_resolver_file, "", "etc/backends");
+    is_for("zk://10.0.0.1:2181,10.0.0.2:2181/weir/x", &weir_resolver_zk,
+           "10.0.0.1:2181,10.0.0.2:2181", "weir/x");
     reads_as("static:80", "static:80", "static:80"); /* a host of that name */
 }
 

@@ -50,11 +50,10 @@ static weir_err send_request(weir__client_call *cc, weir_grpc_call *wire)
 
 static weir_err send_posted(weir__client_call *cc)
 {
-    weir_err err = WEIR_OK;
+    weir_err err = weir__tries_send_kept(cc);
     while (cc->early_first && !err) {
         weir__early *early = cc->early_first;
         cc->early_first = early->next;
-        cc->sent = true;
         err = weir__call_send_payload(&cc->call, early->payload, early->release, early->user);
     }
     return err;
@@ -133,30 +132,15 @@ weir_err weir__client_call_attach(weir__client_call *cc, weir__sub *sub)
     return WEIR_OK;
 }
 
-/** For a reason that the backend has to answer for. */
-bool weir__status_is_backends(weir_status_code code)
-{
-    const unsigned codes = 1u << WEIR_STATUS_UNKNOWN | 1u << WEIR_STATUS_DEADLINE_EXCEEDED |
-                           1u << WEIR_STATUS_RESOURCE_EXHAUSTED | 1u << WEIR_STATUS_INTERNAL |
-                           1u << WEIR_STATUS_UNAVAILABLE | 1u << WEIR_STATUS_DATA_LOSS;
-    return code <= WEIR_STATUS_UNAUTHENTICATED && (codes >> code & 1);
-}
-
 void weir__client_call_leave(weir__client_call *cc, const weir_status *status)
 {
     weir__sub *sub = cc->sub;
-    weir_time now = weir_loop_now(cc->call.loop);
-    weir_outcome outcome = {
-        .now = now,
-        .latency_us =
-            cc->first_us && !cc->expect_one ? cc->first_us : weir_time_diff(now, cc->picked),
-        .failed = weir__status_is_backends(status->code),
-    };
+    int64_t whole_us = weir_time_diff(weir_loop_now(cc->call.loop), cc->picked);
     if (!sub)
         return;
     cc->sub = NULL;
-    weir__count_ended(&sub->attempts, status->code);
-    weir__channel_sub_done(cc->channel, sub, &outcome);
+    weir__channel_sub_done(cc->channel, sub, status->code,
+                           cc->first_us && !cc->expect_one ? cc->first_us : whole_us);
 }
 
 uint64_t weir__client_call_hash(weir__client_call *cc)
@@ -179,9 +163,9 @@ bool weir__client_call_again(weir__client_call *cc)
 {
     weir_grpc_fate fate = weir_grpc_call_fate(cc->call.wire);
     bool again = fate == WEIR_GRPC_UNSENT || (fate == WEIR_GRPC_REFUSED && !cc->repeated);
-    /* A request is kept, a stream's messages are not. */
+    /* A request is kept, a stream's messages only where there may be retries. */
     bool messages_lost =
-        cc->sent || (cc->request.len == 0 && weir_grpc_call_has_sent(cc->call.wire));
+        cc->request.len == 0 && !cc->call.keeps && weir_grpc_call_has_sent(cc->call.wire);
     if (!again || messages_lost || cc->channel->closing || cc->cancelled || cc->answered)
         return false;
     cc->repeated = cc->repeated || fate == WEIR_GRPC_REFUSED;

@@ -20,14 +20,14 @@ bool weir__hedges_run(const weir__tries *tries)
     return false;
 }
 
-static void leave(weir__hedge *hedge, bool failed)
+static void leave(weir__hedge *hedge, weir_status_code code)
 {
-    weir_time now = weir_loop_now(hedge->call.loop);
+    weir__sub *sub = hedge->sub;
     hedge->call.wire = NULL;
     hedge->call.link = NULL;
-    weir__channel_sub_done(hedge->cc->channel, hedge->sub,
-                           &(weir_outcome){now, weir_time_diff(now, hedge->picked), failed});
     hedge->sub = NULL;
+    weir__channel_sub_done(hedge->cc->channel, sub, code,
+                           weir_time_diff(weir_loop_now(hedge->call.loop), hedge->picked));
 }
 
 /** Nobody hears of its end. */
@@ -45,9 +45,8 @@ void weir__hedges_stop(weir__client_call *cc)
         weir__hedge *hedge = tries->hedges[i];
         if (!hedge->call.wire)
             continue;
-        weir__count_ended(&hedge->sub->attempts, WEIR_STATUS_CANCELLED);
         give_up(hedge->call.wire, hedge->call.link);
-        leave(hedge, false);
+        leave(hedge, WEIR_STATUS_CANCELLED);
     }
 }
 
@@ -218,8 +217,7 @@ static void hedge_close(weir_call *call, const weir_status *status)
     weir_grpc_call *wire = call->wire;
     weir__link *link = call->link;
     int64_t pushback_us = weir__tries_pushback(wire);
-    weir__count_ended(&hedge->sub->attempts, status->code);
-    leave(hedge, weir__status_is_backends(status->code));
+    leave(hedge, status->code);
     cc->tries->ended++;
     if (go_on(cc, status, pushback_us))
         return;

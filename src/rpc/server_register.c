@@ -111,7 +111,10 @@ static weir_err check(const weir__announcement *a, const char *address, weir_why
 weir_err weir__announcement_open(weir__announcement *a, weir_loop *loop, const char *address,
                                  weir_why *why)
 {
+    static const weir_registry_type *const types[] = {&weir_registry_zk};
     weir_registry_opts opts = {
+        .types = types,
+        .type_count = sizeof types / sizeof *types,
         .auth = a->auth,
         .session_us = a->session_us,
     };

@@ -137,7 +137,8 @@ static void create(zk_registration *r)
 static void replace(zk_registration *r)
 {
     node_path path;
-    WEIR_LOG_INFO("%s belongs to another session and is made anew", path_of(r, path));
+    path_of(r, path);
+    WEIR_LOG_INFO("%s belongs to another session and is made anew", path);
     begun(r, weir_zk_delete(registry_of(r)->zk, &r->op, path, WEIR_ZK_ANY_VERSION, on_step, r));
 }
 

@@ -86,9 +86,19 @@ static void tell(weir_zk *zk, weir_zk_state state)
 
 /* The states. */
 
+/** The client takes whatever a server says first for a session; of what is no ZooKeeper (SSH,
+ * HTTP), the place of the timeout holds letters. */
+static bool is_session(const weir_zk *zk)
+{
+    int timeout_ms = zoo_recv_timeout(zk->handle);
+    return timeout_ms > 0 && timeout_ms <= 24 * 3600 * 1000;
+}
+
 void weir__zk_on_state(weir_zk *zk, int state)
 {
-    if (state == ZOO_CONNECTED_STATE) {
+    if (state == ZOO_READONLY_STATE || (state == ZOO_CONNECTED_STATE && !is_session(zk))) {
+        zk->dead = zk->bogus = true;
+    } else if (state == ZOO_CONNECTED_STATE) {
         zk->failures = 0;
         zk->delay_us = 0;
         zk->why.text[0] = '\0';
@@ -110,13 +120,21 @@ static void on_timer(weir_timer *timer WEIR_UNUSED, void *user)
     start(user);
 }
 
+static void try_later(weir_zk *zk, weir_err err, const char *why)
+{
+    weir_why_set(&zk->why, err, "ZooKeeper at %.80s cannot be reached: %s", zk->hosts.names[0],
+                 why);
+    WEIR_LOG_EVERY(WEIR_LOG_LEVEL_WARN, WEIR_SECONDS(10), "%s", zk->why.text);
+    weir_loop_after(zk->loop, &zk->timer, WEIR_SECONDS(1) + weir__zk_jitter(WEIR_SECONDS(1)),
+                    on_timer, zk);
+}
+
 /** Everything that hung on the session ends; what is asked meanwhile waits for the next one. */
 static void end_session(weir_zk *zk)
 {
     const char *why = zk->refused ? "ZooKeeper has refused the credentials"
                                   : "the session has ended; a new one is being made";
     WEIR_LOG_WARN("session %#" PRIx64 ": %s", (uint64_t)zk->id, why);
-    weir__zk_enter(zk);
     zk->state = zk->refused ? WEIR_ZK_CLOSED : WEIR_ZK_LOST;
     weir__zk_close(zk);
     weir__zk_end_requests(zk, zk->refused ? WEIR_EACCES : WEIR_ECLOSED, why);
@@ -131,6 +149,14 @@ static void end_session(weir_zk *zk)
         tell(zk, WEIR_ZK_CONNECTING);
         weir_loop_after(zk->loop, &zk->timer, weir__zk_jitter(RENEW_SPREAD_US), on_timer, zk);
     }
+}
+
+/** Not ZooKeeper: there was no session, so that nothing ends. */
+static void leave_stranger(weir_zk *zk)
+{
+    weir__zk_close(zk);
+    zk->dead = zk->bogus = false;
+    try_later(zk, WEIR_EPROTO, "what answers is no ZooKeeper");
 }
 
 static void destroy(weir_zk *zk)
@@ -150,7 +176,11 @@ bool weir__zk_leave(weir_zk *zk)
     if (--zk->busy > 0)
         return true;
     if (zk->dead && !zk->freed) {
-        end_session(zk);
+        weir__zk_enter(zk);
+        if (zk->bogus)
+            leave_stranger(zk);
+        else
+            end_session(zk);
         return weir__zk_leave(zk) && zk->handle;
     }
     if (zk->freed)
@@ -176,15 +206,6 @@ void weir__zk_soon(weir_zk *zk)
 }
 
 /* A handle, once the hosts are known. */
-
-static void try_later(weir_zk *zk, weir_err err, const char *why)
-{
-    weir_why_set(&zk->why, err, "ZooKeeper at %.80s cannot be reached: %s", zk->hosts.names[0],
-                 why);
-    WEIR_LOG_EVERY(WEIR_LOG_LEVEL_WARN, WEIR_SECONDS(10), "%s", zk->why.text);
-    weir_loop_after(zk->loop, &zk->timer, WEIR_SECONDS(1) + weir__zk_jitter(WEIR_SECONDS(1)),
-                    on_timer, zk);
-}
 
 void weir__zk_on_hosts(weir_zk *zk, weir_err err)
 {

@@ -178,20 +178,30 @@ weir_err weir__zk_open(weir_zk *zk)
     return WEIR_OK;
 }
 
+/** Read-only is what no ZooKeeper says, because it was not asked for. */
+static bool is_up(const weir_zk *zk)
+{
+    int state = zoo_state(zk->handle);
+    return state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE;
+}
+
 /** The client's own way would wait for the server's answer: this sends the request, and lets the
- * client find its connection closed. */
+ * client find its connection closed. What has been received is not looked at any more. */
 static void send_close(weir_zk *zk)
 {
     struct timeval tv;
+    char scrap[4096];
     int fd = -1, interest = 0;
     const uint32_t message[] = {htonl(8), htonl(1), htonl((uint32_t)CLOSE_OP)};
-    if (zoo_state(zk->handle) != ZOO_CONNECTED_STATE ||
-        zookeeper_interest(zk->handle, &fd, &interest, &tv) != ZOK || fd < 0)
+    if (!is_up(zk) || zookeeper_interest(zk->handle, &fd, &interest, &tv) != ZOK || fd < 0)
         return;
-    if (!(interest & ZOOKEEPER_WRITE)) /* else the end of another request has not been sent yet */
+    /* Else the end of another request has not been sent yet. */
+    if (!(interest & ZOOKEEPER_WRITE) && !zk->bogus)
         (void)!send(fd, message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
     shutdown(fd, SHUT_RDWR);
-    while (zoo_state(zk->handle) == ZOO_CONNECTED_STATE)
+    while (recv(fd, scrap, sizeof scrap, MSG_DONTWAIT) > 0)
+        ;
+    for (int i = 0; i < 10 && is_up(zk); i++)
         zookeeper_process(zk->handle, ZOOKEEPER_READ);
 }
 
@@ -202,8 +212,7 @@ void weir__zk_close(weir_zk *zk)
     weir_loop_undefer(zk->loop, &zk->turn);
     if (!zk->handle)
         return;
-    if (!zk->dead)
-        send_close(zk);
+    send_close(zk);
     zookeeper_close(zk->handle);
     zk->handle = NULL;
 }

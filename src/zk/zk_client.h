@@ -42,8 +42,9 @@ struct weir_zk {
     weir_loop *loop;
     zhandle_t *handle; /* NULL: between two sessions */
     weir_zk_state state;
-    int busy;                  /* callbacks on the stack */
-    bool freed, dead, refused; /* to do when that is 0; the session has ended; by the credentials */
+    int busy;            /* callbacks on the stack */
+    bool freed, dead;    /* to do when that is 0; the handle is of no use any more, */
+    bool refused, bogus; /* because of the credentials, or because it is no ZooKeeper */
     weir_list listeners;
     weir_list *next_listener; /* while they are told: weir_zk_unlisten() steps over it */
 
@@ -109,10 +110,13 @@ void weir__zk_hosts_stop(weir__zk_hosts *hosts);
 
 /* request.c */
 
-/** Gives the client what waits. */
-void weir__zk_send(weir_zk *zk);
 /** Every operation that there is now ends. */
 void weir__zk_end_requests(weir_zk *zk, weir_err err, const char *why);
+
+/* request_client.c */
+
+/** Gives the client what waits. */
+void weir__zk_send(weir_zk *zk);
 
 /* watch.c */
 

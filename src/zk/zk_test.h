@@ -30,7 +30,8 @@
     } while (0)
 
 enum {
-    SESSION_US = 1000000
+    SESSION_US = 1000000,      /* of sessions that shall end by a pause */
+    LONG_SESSION_US = 10000000 /* of others: a busy machine does not end them */
 };
 
 /** "127.0.0.1:PORT" */
@@ -49,12 +50,17 @@ static inline weir_loop *new_loop(void)
     return loop;
 }
 
-static inline weir_zk *new_session(weir_loop *loop, const char *auth)
+static inline weir_zk *new_session_of(weir_loop *loop, int64_t session_us, const char *auth)
 {
     weir_zk *zk = NULL;
     assert_ok(weir_zk_new(&zk, loop, zk_hosts(),
-                          &(weir_zk_opts){.session_us = SESSION_US, .auth = auth}, NULL));
+                          &(weir_zk_opts){.session_us = session_us, .auth = auth}, NULL));
     return zk;
+}
+
+static inline weir_zk *new_session(weir_loop *loop, const char *auth)
+{
+    return new_session_of(loop, LONG_SESSION_US, auth);
 }
 
 /** What an operation has ended with; copied. */
@@ -109,6 +115,39 @@ static inline int cut_connections(void)
 static inline void pause_past_session(void)
 {
     usleep(SESSION_US * 5 / 2);
+}
+
+/** A listener that keeps what it was told. */
+typedef struct history {
+    weir_zk_listener listener;
+    char text[300];
+    int lost, connected;
+    weir_zk *free_on_connected;
+} history;
+
+static inline void on_state(weir_zk *zk, weir_zk_state state, void *user)
+{
+    history *h = user;
+    assert_int_equal(weir_zk_get_state(zk), state);
+    snprintf(h->text + strlen(h->text), sizeof h->text - strlen(h->text), "%s ",
+             weir_zk_state_text(state));
+    h->lost += state == WEIR_ZK_LOST;
+    h->connected += state == WEIR_ZK_CONNECTED;
+    if (state == WEIR_ZK_CONNECTED && h->free_on_connected)
+        weir_zk_free(h->free_on_connected);
+}
+
+/** What a watch has told. */
+typedef struct seen {
+    int fired;
+    weir_zk_event event;
+} seen;
+
+static inline void on_watch(weir_zk_watch *watch WEIR_UNUSED, weir_zk_event event, void *user)
+{
+    seen *s = user;
+    s->fired++;
+    s->event = event;
 }
 
 #endif

@@ -5,10 +5,7 @@ cluster_test.py CLUSTER-NODE: three servers, 20 clients with 80 calls at once an
 members of ZooKeeper. No call may fail, whatever is killed.
 """
 
-import ctypes
-import json
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -17,68 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from cluster import LIMIT_S, NODE, Load, Server, start  # noqa: E402
 from zookeeper import ZooKeeper  # noqa: E402  pylint: disable=wrong-import-position
 
-NODE = sys.argv[1]
 SERVICE = "greeter.Greeter"
 CALLS = 100_000
 AWAY_S = 30
-LIMIT_S = 60
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
-def start(*args, **more):
-    return subprocess.Popen([NODE, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            text=True, preexec_fn=die_with_parent, **more)
-
-
-class Server:
-    def __init__(self, registry, number):
-        self.args = ("serve", registry, str(number))
-        self.number = number
-        self.begin()
-
-    def begin(self):
-        self.process = start(*self.args)
-        self.address = self.process.stdout.readline().split()[-1]
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Load:
-    def __init__(self, target, clients):
-        self.process = start("load", target, str(clients))
-
-    def report(self):
-        self.process.stdin.write("report\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.stdin.write("stop\n")
-        self.process.stdin.flush()
-        last = json.loads(self.process.stdout.readline())
-        assert self.process.wait(timeout=LIMIT_S) == 0
-        return last
-
-    def no_failures(self, when):
-        now = self.report()
-        assert now["failed"] == 0, f"{when}: {now['failed']} calls failed: {now['why']}"
-        return now
-
-    def goes_on(self, count, when):
-        """So many more calls are answered, and none fails. Returns the last report."""
-        first = self.report()["answered"]
-        until = time.monotonic() + LIMIT_S
-        while (now := self.no_failures(when))["answered"] < first + count:
-            assert time.monotonic() < until, f"{when}: calls do not go on"
-            time.sleep(0.05)  # the rate of asking, not what is waited for
-        return now
 
 
 class Watch:
@@ -133,7 +74,7 @@ def the_leader_dies(zk, load):
     print("ZooKeeper's leader was killed: no call failed")
 
 
-def all_of_zookeeper_is_away(zk, servers, load, watch, target):
+def all_of_zookeeper_is_away(zk, servers, load, target):
     zk.kill_all()
     until = time.monotonic() + AWAY_S
     asked = subprocess.run([NODE, "ask", target], stdout=subprocess.PIPE, text=True, check=True,
@@ -143,9 +84,11 @@ def all_of_zookeeper_is_away(zk, servers, load, watch, target):
     while time.monotonic() < until:
         load.goes_on(500, "while all of ZooKeeper was away")
     zk.start_all()
-    watch.until(lambda found: sorted(found) == sorted(s.address for s in servers),
-                "not all servers are registered again")
-    load.goes_on(2000, "after ZooKeeper came back")
+    for moment in ("when ZooKeeper is back", "after a while"):
+        # Somebody who knows no list from before.
+        Watch(target).until(lambda found: sorted(found) == sorted(s.address for s in servers),
+                            f"not all servers are registered {moment}")
+        load.goes_on(2000, "after ZooKeeper came back")
     print(f"all of ZooKeeper was away for {AWAY_S} s: no call failed, all are registered again")
 
 
@@ -160,7 +103,7 @@ def main():
         load.goes_on(1000, "at first")
         a_server_dies_and_comes_back(servers, load, watch)
         the_leader_dies(zk, load)
-        all_of_zookeeper_is_away(zk, servers, load, watch, target)
+        all_of_zookeeper_is_away(zk, servers, load, target)
         now = load.report()
         if now["answered"] < CALLS:
             load.goes_on(CALLS - now["answered"], "to the end")

@@ -3,8 +3,9 @@
  * a call, on any machine. Prints for each client how many calls per second were sent, answered in
  * time, refused, and what else became of them.
  *
- * overload-load none|fixed|adaptive LOAD [SECONDS [GREEDY]]: LOAD and GREEDY, which is another
- * client's, are multiples of the capacity. */
+ * overload-load none|fixed|adaptive LOAD [SECONDS [GREEDY [WORK]]]: LOAD and GREEDY, which is
+ * another client's, are multiples of the capacity; WORK is what a call takes, in milliseconds.
+ * Calls have ten times that, and wait at most half as long as they have. */
 #include "echo.weir.h"
 
 #include <stdatomic.h>
@@ -17,12 +18,16 @@
 
 enum {
     WORKERS = 8,
-    WORK_MS = 20,
-    CAPACITY = WORKERS * 1000 / WORK_MS, /* calls per second */
     CLIENTS = 2,
-    DEADLINE_MS = 200,
     WARM_UP_S = 2
 };
+
+static int work_ms = 20; /* before the start */
+
+static double capacity(void) /* calls per second */
+{
+    return WORKERS * 1000.0 / work_ms;
+}
 
 /* The server. */
 
@@ -30,7 +35,7 @@ static weir_status work(weir_blocking_call *call, const echo_echo_request *reque
                         echo_echo_response *response, void *user)
 {
     (void)call, (void)user;
-    nanosleep(&(struct timespec){.tv_nsec = WORK_MS * 1000000L}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = work_ms * 1000000L}, NULL);
     response->message = request->message;
     return WEIR_BLOCKING_OK;
 }
@@ -87,6 +92,7 @@ static weir_err protect(service *s, const char *how)
                                      &(weir_overload_opts){
                                          .adaptive = adaptive,
                                          .max_concurrent = adaptive ? 0 : WORKERS,
+                                         .queue_us = WEIR_MILLISECONDS(5 * work_ms),
                                          .key = WEIR_OVERLOAD_PER_METADATA,
                                          .key_metadata = "client",
                                      },
@@ -172,7 +178,7 @@ static void send_one(client *c, weir_time now)
     if (!sent)
         abort();
     *sent = (sent_call){c, !weir_time_before(now, l->counts)};
-    weir_call_opts opts = {.timeout_us = WEIR_MILLISECONDS(DEADLINE_MS), .metadata = &c->metadata};
+    weir_call_opts opts = {.timeout_us = WEIR_MILLISECONDS(10 * work_ms), .metadata = &c->metadata};
     tally *t = &l->tallies[c - l->clients];
     t->sent += sent->counts;
     if (echo_echo_unary_echo_async(c->channel, &request, on_answer, sent, &opts)) {
@@ -243,14 +249,16 @@ static void print(const load *l, double seconds)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc > 5) {
-        fprintf(stderr, "usage: overload-load none|fixed|adaptive LOAD [SECONDS [GREEDY]]\n");
+    if (argc < 3 || argc > 6 || (argc > 5 && atoi(argv[5]) < 1)) {
+        fprintf(stderr,
+                "usage: overload-load none|fixed|adaptive LOAD [SECONDS [GREEDY [WORK]]]\n");
         return 2;
     }
+    work_ms = argc > 5 ? atoi(argv[5]) : work_ms;
     double seconds = argc > 3 ? atof(argv[3]) : 5;
     load l = {
-        .clients = {{.name = "modest", .per_second = atof(argv[2]) * CAPACITY},
-                    {.name = "greedy", .per_second = argc > 4 ? atof(argv[4]) * CAPACITY : 0}}};
+        .clients = {{.name = "modest", .per_second = atof(argv[2]) * capacity()},
+                    {.name = "greedy", .per_second = argc > 4 ? atof(argv[4]) * capacity() : 0}}};
     service s = {0};
     weir_arena *mem = weir_arena_new();
     if (!mem || service_open(&s, argv[1]) || load_open(&l, s.addr, mem) || load_run(&l, seconds)) {

@@ -12,6 +12,7 @@ import unittest
 
 LIMIT = 60
 SECONDS = 3
+WORK_MS = 40  # of a call: few calls per second, which sanitizers can keep up with
 TRIES = 4
 KEPT = 0.9  # of the peak, at twice the capacity
 LOST = 0.01  # of the calls of a client that asks for half of its share
@@ -19,7 +20,8 @@ LOST = 0.01  # of the calls of a client that asks for half of its share
 
 def measure(protection, load, greedy=0):
     """@return for each client its figures by name, in calls per second"""
-    said = subprocess.run([LOAD, protection, str(load), str(SECONDS), str(greedy)], check=True,
+    said = subprocess.run([LOAD, protection, str(load), str(SECONDS), str(greedy),
+                           str(WORK_MS)], check=True,
                           capture_output=True, text=True, timeout=LIMIT).stdout
     print(f"{protection}, {load} and {greedy} times the capacity:", said, sep="\n", flush=True)
     return {name: {what: float(number) for number, what in re.findall(r"([\d.]+) (\w+)/s", figures)}

@@ -5,7 +5,19 @@
  *
  * Picking and telling of an end allocate nothing. Around each policy of weir_balance_config is the
  * zone: with one, only backends of that zone are seen as long as at least one of them is usable;
- * otherwise all are. Weights count in all policies but pick_first and round robin.
+ * otherwise all are. What the policies promise (docs/decisions/0015-balancing.md has figures):
+ *
+ * - PICK_FIRST: the first usable backend of the list, or of this client's own order (shuffle).
+ * - ROUND_ROBIN: each once per round; goes on where it was when the list changes. Weights do not
+ *   count in these two, but in all others.
+ * - WEIGHTED_ROUND_ROBIN: at every moment within two calls of the exact share, without bursts.
+ * - LEAST_OUTSTANDING: the fewest calls for its weight; equals take turns. With `choices` the best
+ *   of so many random ones, at most 10. A slow backend still gets what it can hold: see P2C.
+ * - P2C: of two random ones, drawn by weight, the one with less latency (peak EWMA) times calls.
+ *   A failure counts as a long latency; a new backend begins with the usual one.
+ * - CONSISTENT_HASH: the next place on a ring that is the same in every process, whatever the order
+ *   of the list and the seed. It has ring_min places or a few more, but not more than ring_max (and
+ *   that at most 8 Mi), except that each backend has one in any case.
  */
 #ifndef WEIR_BALANCE_BALANCER_H
 #define WEIR_BALANCE_BALANCER_H
@@ -56,7 +68,8 @@ typedef struct weir_balancer_ops {
      * NULL: nothing to do. */
     weir_err (*init)(void *state, const weir_balance_config *config, uint64_t seed);
     /** The backends from now on; the array lives until the next set or fini, and the `place` of
-     * each is its index. After a failure pick does not come until a set succeeds. */
+     * each is its index. After a failure neither array is good any more, and neither pick nor done
+     * comes until a set succeeds. */
     weir_err (*set)(void *state, weir_backend *const *backends, size_t count);
     /** Comes only with at least one backend. @return one of them, never NULL; not one of
      * pick->avoid if there is another */
@@ -98,7 +111,8 @@ WEIR_API void weir_balancer_free(weir_balancer *balancer);
  * each place on it.
  * @param usable  copied; a backend lives until a call without it has returned
  * @thread one at a time
- * @errors WEIR_ENOMEM: nothing is picked until a call succeeds
+ * @errors WEIR_EFULL: more than WEIR_ENDPOINTS_MAX. WEIR_ENOMEM. After either, and after an error
+ *         of a program's own policy, nothing is picked until a call succeeds.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_balancer_set(weir_balancer *balancer,
                                                     weir_backend *const *usable, size_t count);

@@ -72,7 +72,7 @@ WEIR_API weir_err weir_err_from_errno(int errno_value);
  * The caller's memory; written only on failure, always NUL-terminated, cut to fit.
  */
 typedef struct weir_why {
-    char text[200];
+    char text[300];
 } weir_why;
 
 /** Fills `why` unless it is NULL, and returns `err`, so that a failing function ends with it. */

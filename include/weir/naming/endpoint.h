@@ -65,7 +65,7 @@ WEIR_API WEIR_MUST_CHECK weir_err weir_endpoint_read(weir_endpoint *out, weir_ar
  * Writes the same form, in one line.
  * @param out  in the arena, NUL-terminated
  * @thread one at a time
- * @errors WEIR_EINVAL: the metadata is not a JSON object. WEIR_ENOMEM.
+ * @errors WEIR_EINVAL: the metadata is not a JSON object, or a text is not UTF-8. WEIR_ENOMEM.
  */
 WEIR_API WEIR_MUST_CHECK weir_err weir_endpoint_write(weir_str *out, weir_arena *arena,
                                                       const weir_endpoint *endpoint);

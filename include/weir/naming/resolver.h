@@ -64,7 +64,7 @@ extern WEIR_API const weir_resolver_type weir_resolver_ipv6;
 
 /**
  * "file:///PATH" or "file:/PATH", absolute either way: a file that is watched (inotify, and a look
- * every 2 s where that tells nothing). A line is an address ("HOST:PORT", "unix:PATH"), perhaps
+ * every 2 s for what that does not tell). A line is an address ("HOST:PORT", "unix:PATH"), perhaps
  * followed by "weight=N" and "zone=NAME", or an endpoint as JSON (weir_endpoint_read()); "#" begins
  * a comment. At most 16 MiB and 10,000 lines. A change is read 50 ms after its first sign, so that
  * it may come in several steps; better write another file and rename it.

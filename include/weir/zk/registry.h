@@ -14,8 +14,8 @@ WEIR_BEGIN_DECLS
 #define WEIR_ZK_SERVICES "/weir/services"
 
 /**
- * A registration is an ephemeral node PATH/SERVICE/ID with the endpoint as JSON. It is looked after:
- * when the session has ended, when somebody removes or rewrites it, and every three session
+ * A registration is an ephemeral node PATH/SERVICE/ID with the endpoint as JSON. It is looked
+ * after: when the session has ended, when somebody removes or rewrites it, and every three session
  * timeouts in any case, it is put back; a node of that name that belongs to another session, which
  * would vanish with it, is replaced.
  *

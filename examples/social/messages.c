@@ -9,8 +9,7 @@ static weir_status add(weir_blocking_call *call, const social_post *post, social
 {
     *out = *post;
     weir_err err = table_add(&said, post->author, post->text, &out->number);
-    return err ? weir_blocking_fail(call, weir_err_status(err), "%s", weir_err_text(err))
-               : WEIR_BLOCKING_OK;
+    return err ? failed_with(call, err) : WEIR_BLOCKING_OK;
 }
 
 static weir_status by(weir_blocking_call *call, const social_name *who, social_posts *out,

@@ -13,8 +13,7 @@ static weir_status follow(weir_blocking_call *call, const social_pair *pair,
         if (weir_str_eq(whom[i], pair->whom))
             return WEIR_BLOCKING_OK; /* already */
     weir_err err = table_add(&following_table, pair->who, pair->whom, NULL);
-    return err ? weir_blocking_fail(call, weir_err_status(err), "%s", weir_err_text(err))
-               : WEIR_BLOCKING_OK;
+    return err ? failed_with(call, err) : WEIR_BLOCKING_OK;
 }
 
 static weir_status following(weir_blocking_call *call, const social_name *who, social_names *out,

@@ -14,8 +14,7 @@ static weir_status create(weir_blocking_call *call, const social_person *person,
         return weir_blocking_fail(call, WEIR_STATUS_ALREADY_EXISTS, "%.*s is there already",
                                   WEIR_STR_ARGS(person->name));
     weir_err err = table_add(&people, person->name, person->greeting, NULL);
-    return err ? weir_blocking_fail(call, weir_err_status(err), "%s", weir_err_text(err))
-               : WEIR_BLOCKING_OK;
+    return err ? failed_with(call, err) : WEIR_BLOCKING_OK;
 }
 
 static weir_status get(weir_blocking_call *call, const social_name *who, social_person *out,

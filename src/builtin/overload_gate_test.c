@@ -342,7 +342,7 @@ TEST(overload_gate, a_greedy_client_takes_nothing_from_a_modest_one)
         printf("# modest: %llu of %llu lost; greedy: %llu/s\n", (unsigned long long)lost,
                (unsigned long long)s->clients[1].sent, (unsigned long long)s->clients[0].good / 33);
         assert_true(lost * 100 < s->clients[1].sent);
-        assert_true(s->clients[0].good > 33 * 0.65 * CAPACITY); /* what is left */
+        assert_true((double)s->clients[0].good > 33 * 0.65 * CAPACITY); /* what is left */
         sim_close(s);
     }
 }

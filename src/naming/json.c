@@ -1,20 +1,41 @@
 #include "json.h"
 
+#include <weir/naming/json_text.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 
 /* google.protobuf.Duration */
 #define MAX_SECONDS 315576000000
 
-weir_err weir__json_object(json_t **out, weir_str text, weir_why *why)
+static weir_err parse(json_t **out, weir_str text, size_t flags, weir_why *why)
 {
     json_error_t error;
-    json_t *found = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *found =
+        json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES | flags, &error);
     if (!found && json_error_code(&error) == json_error_out_of_memory)
         return weir_why_set(why, WEIR_ENOMEM, "out of memory");
     if (!found)
         return weir_why_set(why, WEIR_EMALFORMED, "not JSON: line %d, column %d: %s", error.line,
                             error.column, error.text);
+    *out = found;
+    return WEIR_OK;
+}
+
+weir_err weir_json_check(weir_str text, weir_why *why)
+{
+    json_t *found = NULL;
+    weir_err err = parse(&found, text, JSON_DECODE_ANY, why);
+    json_decref(found);
+    return err;
+}
+
+weir_err weir__json_object(json_t **out, weir_str text, weir_why *why)
+{
+    json_t *found;
+    weir_err err = parse(&found, text, 0, why);
+    if (err)
+        return err;
     if (!json_is_object(found)) {
         json_decref(found);
         return weir_why_set(why, WEIR_EMALFORMED, "not a JSON object: begin it with \"{\"");

@@ -196,9 +196,13 @@ static bool has_replied(const weir_call *call)
            weir_grpc_call_has_sent(call->wire);
 }
 
+static weir_err send_kept(weir_call *call, const void *message);
+
 /** Behind the interceptors. */
 static weir_err send_message(weir_call *call, const void *message)
 {
+    if (call->keeps)
+        return send_kept(call, message);
     size_t size = weir_message_size(call->sends, message);
     uint8_t *room = NULL;
     weir_err err = weir_grpc_send_begin(call->wire, size, &room);
@@ -240,8 +244,37 @@ static weir_err queue_payload(weir_call *call, weir_payload *payload, weir_buf_r
     if (err)
         return err;
     weir_str framed = weir__payload_framed_for(payload, call->wire);
-    return weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release,
-                                 user);
+    err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len, release, user);
+    if (!err && call->keeps)
+        call->ops->keep(call, payload);
+    return err;
+}
+
+/** A message that may have to be sent again. */
+static weir_err send_kept(weir_call *call, const void *message)
+{
+    weir_payload *payload;
+    if (!weir_grpc_is_writable(call->wire))
+        return WEIR_EAGAIN;
+    weir_err err = weir_payload_new(&payload, call->sends, message);
+    if (err)
+        return err;
+    err = queue_payload(call, payload, release_payload, payload);
+    if (err)
+        weir_payload_unref(payload);
+    else
+        weir__link_wake(call->link);
+    return err;
+}
+
+weir_err weir__call_send_again(weir_call *call, weir_payload *payload)
+{
+    weir_str framed = weir__payload_framed_for(payload, call->wire);
+    weir_err err = weir_grpc_send_framed(call->wire, (const uint8_t *)framed.ptr, framed.len,
+                                         release_payload, weir_payload_ref(payload));
+    if (err)
+        weir_payload_unref(payload);
+    return err;
 }
 
 /** What the interceptors make of a message that is encoded already. */
@@ -320,7 +353,8 @@ weir_err weir_call_half_close(weir_call *call)
     if (!call->wire)
         return call->ops->half_close_early(call);
     weir__link_wake(call->link);
-    return weir_grpc_half_close(call->wire);
+    weir_err err = weir_grpc_half_close(call->wire);
+    return !err && call->keeps ? call->ops->half_close_early(call) : err;
 }
 
 void weir_call_cancel(weir_call *call)

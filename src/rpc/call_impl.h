@@ -42,6 +42,9 @@ typedef struct weir__call_ops {
      * weir_grpc_send_framed(). */
     weir_err (*send_early)(weir_call *call, weir_payload *payload, weir_buf_release_fn release,
                            void *user);
+
+    /** A call that `keeps`: the message is queued, and may have to be sent again. */
+    void (*keep)(weir_call *call, weir_payload *payload);
 } weir__call_ops;
 
 struct weir_call {
@@ -56,6 +59,7 @@ struct weir_call {
     weir_time deadline;
     weir_compression compression; /* client: of its requests */
     bool uncompressed;            /* messages from now on */
+    bool keeps;                   /* client: what it sends, for another attempt */
     weir_arena *arena;
     void *data;               /* the program's */
     void *half;               /* what blocking.c or queue_call.c has of it */
@@ -108,6 +112,9 @@ void weir__call_malformed(weir_call *call, weir_err err);
  * weir_grpc_send_framed(). */
 weir_err weir__call_send_payload(weir_call *call, weir_payload *payload,
                                  weir_buf_release_fn release, void *user);
+
+/** The same once more, for another attempt: the interceptors have seen it. */
+weir_err weir__call_send_again(weir_call *call, weir_payload *payload);
 
 /** Delivery goes on, from another thread. */
 weir_err weir__call_resume_post(weir_call_id id);

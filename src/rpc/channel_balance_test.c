@@ -261,13 +261,13 @@ TEST(channel_balance, a_resolver_that_fails_leaves_the_last_list)
 {
     weir_status status;
     open_told(1, round_robin);
-    tell(&(saying){0});
+    tell(&(saying){.list = NULL});
     assert_int_equal(backends_ask(&bs, NULL, &status), -WEIR_STATUS_UNAVAILABLE);
     assert_non_null(strstr(weir_status_text(&status),
                            "told://somewhere/service cannot be resolved: the registry is away"));
     tell_list(1, NULL);
     assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
-    tell(&(saying){0});
+    tell(&(saying){.list = NULL});
     assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
     backends_close(&bs);
 }

@@ -152,7 +152,6 @@ typedef struct weir__client_call {
     bool expect_one;
     bool started;
     bool shown;         /* the interceptors have seen the request */
-    bool sent;          /* messages that are not kept */
     bool repeated;      /* once, because no server has seen it */
     bool answered;      /* the server's metadata or a message has come: no more attempts */
     bool counted;       /* as ended */

@@ -50,11 +50,10 @@ static weir_err send_request(weir__client_call *cc, weir_grpc_call *wire)
 
 static weir_err send_posted(weir__client_call *cc)
 {
-    weir_err err = WEIR_OK;
+    weir_err err = weir__tries_send_kept(cc);
     while (cc->early_first && !err) {
         weir__early *early = cc->early_first;
         cc->early_first = early->next;
-        cc->sent = true;
         err = weir__call_send_payload(&cc->call, early->payload, early->release, early->user);
     }
     return err;
@@ -164,9 +163,9 @@ bool weir__client_call_again(weir__client_call *cc)
 {
     weir_grpc_fate fate = weir_grpc_call_fate(cc->call.wire);
     bool again = fate == WEIR_GRPC_UNSENT || (fate == WEIR_GRPC_REFUSED && !cc->repeated);
-    /* A request is kept, a stream's messages are not. */
+    /* A request is kept, a stream's messages only where there may be retries. */
     bool messages_lost =
-        cc->sent || (cc->request.len == 0 && weir_grpc_call_has_sent(cc->call.wire));
+        cc->request.len == 0 && !cc->call.keeps && weir_grpc_call_has_sent(cc->call.wire);
     if (!again || messages_lost || cc->channel->closing || cc->cancelled || cc->answered)
         return false;
     cc->repeated = cc->repeated || fate == WEIR_GRPC_REFUSED;

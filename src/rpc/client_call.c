@@ -261,6 +261,11 @@ static weir_err send_early(weir_call *call, weir_payload *payload, weir_buf_rele
     return WEIR_OK;
 }
 
+static void keep(weir_call *call, weir_payload *payload)
+{
+    weir__tries_keep(of(call), payload);
+}
+
 static const weir__call_ops client_call_ops = {
     .headers = on_headers,
     .message = on_message,
@@ -277,6 +282,7 @@ static const weir__call_ops client_call_ops = {
     .half_close_early = half_close_early,
     .cancel_early = cancel_early,
     .send_early = send_early,
+    .keep = keep,
 };
 
 /* The start. */

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+enum {
+    KEPT_BYTES = 256 << 10 /* of a stream; one that sends more is not tried again */
+};
+
 /* What the rule says. */
 
 static bool ends_too_large(weir__client_call *cc, size_t limit)
@@ -25,6 +29,7 @@ static void allow_more(weir__client_call *cc, const weir_method_config *rule)
     tries->retry = rule->retry;
     tries->hedging = rule->hedging;
     cc->tries = tries;
+    cc->call.keeps = cc->request.len == 0 && tries->retry.max_attempts > 1;
 }
 
 bool weir__tries_begin(weir__client_call *cc)
@@ -88,13 +93,48 @@ int64_t weir__tries_pushback(weir_grpc_call *wire)
     return ms * 1000;
 }
 
-/** Nothing of an answer has come, and what was sent can be sent again: a request is kept, a
- * stream's messages are not. */
 bool weir__tries_may_repeat(const weir__client_call *cc, weir_grpc_call *wire)
 {
-    bool messages_lost = cc->sent || (cc->request.len == 0 && weir_grpc_call_has_sent(wire));
+    bool all_is_there = cc->request.len > 0 || cc->call.keeps || !weir_grpc_call_has_sent(wire);
     return !cc->answered && !cc->decided && !cc->cancelled && !cc->channel->closing &&
-           !messages_lost && weir_time_before(weir_loop_now(cc->call.loop), cc->call.deadline);
+           all_is_there && weir_time_before(weir_loop_now(cc->call.loop), cc->call.deadline);
+}
+
+/* Messages of streams. */
+
+static void drop_kept(weir__tries *tries)
+{
+    for (weir__kept *kept = tries->kept_first; kept; kept = kept->next)
+        weir_payload_unref(kept->payload);
+    tries->kept_first = tries->kept_last = NULL;
+}
+
+void weir__tries_keep(weir__client_call *cc, weir_payload *payload)
+{
+    weir__tries *tries = cc->tries;
+    weir__kept *kept = weir_arena_alloc(&cc->arena, sizeof *kept);
+    tries->kept_bytes += weir_payload_bytes(payload).len;
+    if (!kept || tries->kept_bytes > KEPT_BYTES) {
+        cc->call.keeps = false;
+        drop_kept(tries);
+        return;
+    }
+    *kept = (weir__kept){NULL, weir_payload_ref(payload)};
+    if (tries->kept_first)
+        tries->kept_last->next = kept;
+    else
+        tries->kept_first = kept;
+    tries->kept_last = kept;
+}
+
+weir_err weir__tries_send_kept(weir__client_call *cc)
+{
+    weir_err err = WEIR_OK;
+    if (!cc->tries)
+        return WEIR_OK;
+    for (weir__kept *kept = cc->tries->kept_first; kept && !err; kept = kept->next)
+        err = weir__call_send_again(&cc->call, kept->payload);
+    return err;
 }
 
 /* Trying again. */
@@ -168,10 +208,14 @@ void weir__tries_started(weir__client_call *cc, const weir__sub *sub)
 
 void weir__tries_answered(weir__client_call *cc)
 {
-    if (cc->tries && cc->tries->hedge_count > 0)
+    weir__tries *tries = cc->tries;
+    if (!tries)
+        return;
+    if (tries->hedge_count > 0)
         weir__hedges_stop(cc);
-    if (cc->tries)
-        weir_loop_cancel(cc->call.loop, &cc->tries->timer);
+    weir_loop_cancel(cc->call.loop, &tries->timer);
+    cc->call.keeps = false;
+    drop_kept(tries);
 }
 
 bool weir__tries_pending(const weir__client_call *cc)
@@ -185,6 +229,8 @@ void weir__tries_stop(weir__client_call *cc)
         return;
     weir_loop_cancel(cc->call.loop, &cc->tries->timer);
     cc->tries->pending = false;
+    cc->call.keeps = false;
+    drop_kept(cc->tries);
     weir__hedges_stop(cc);
 }
 

@@ -16,16 +16,24 @@ typedef struct weir__hedge {
     weir_time picked;
 } weir__hedge;
 
+/** A message of a stream that may have to be sent again; in the call's arena. */
+typedef struct weir__kept {
+    struct weir__kept *next;
+    weir_payload *payload; /* its own reference */
+} weir__kept;
+
 /** In the call's arena. */
 struct weir__tries {
     weir__client_call *cc;
-    weir_retry_policy retry;          /* max_attempts 0: none */
-    weir_hedging_policy hedging;      /* likewise */
-    unsigned made, ended;             /* attempts */
-    unsigned backoffs;                /* without the server's advice, in a row */
-    uint64_t been[WEIR_ATTEMPTS_MAX]; /* hashes of the backends' addresses */
-    weir_timer timer;                 /* until the next attempt */
-    bool pending;                     /* the call has no attempt: the timer makes one */
+    weir_retry_policy retry;            /* max_attempts 0: none */
+    weir_hedging_policy hedging;        /* likewise */
+    unsigned made, ended;               /* attempts */
+    unsigned backoffs;                  /* without the server's advice, in a row */
+    uint64_t been[WEIR_ATTEMPTS_MAX];   /* hashes of the backends' addresses */
+    weir_timer timer;                   /* until the next attempt */
+    bool pending;                       /* the call has no attempt: the timer makes one */
+    weir__kept *kept_first, *kept_last; /* of a client that streams */
+    size_t kept_bytes;
     weir__hedge *hedges[WEIR_ATTEMPTS_MAX];
     unsigned hedge_count;
 };
@@ -38,6 +46,10 @@ void weir__tries_started(weir__client_call *call, const weir__sub *sub);
 bool weir__tries_go_on(weir__client_call *call, const weir_status *status);
 /** The call's own attempt is answered: no others. */
 void weir__tries_answered(weir__client_call *call);
+/** A message of the call is queued. */
+void weir__tries_keep(weir__client_call *call, weir_payload *payload);
+/** Sends what is kept once more. */
+WEIR_MUST_CHECK weir_err weir__tries_send_kept(weir__client_call *call);
 /** Whether the call has no attempt, but is to have another one. */
 bool weir__tries_pending(const weir__client_call *call);
 /** The call ends. Repeatable. */

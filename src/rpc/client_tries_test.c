@@ -4,6 +4,7 @@
 #include "backends.h"
 
 #include <sched.h>
+#include <string.h>
 
 #define RETRY(attempts, more)                                                                      \
     "{\"loadBalancingConfig\":[{\"round_robin\":{}}],\"methodConfig\":[{\"name\":[{}],"            \
@@ -181,6 +182,96 @@ TEST(retry, the_deadline_ends_a_call_that_is_tried_again_and_again)
     assert_int_equal(backends_ask(&bs, &(weir_call_opts){.timeout_us = 50000}, &status),
                      -WEIR_STATUS_DEADLINE_EXCEEDED);
     backends_close(&bs);
+}
+
+/* Retries of streams: the server fails what it has begun to read. */
+
+static atomic_int stream_failures, stream_opened, stream_messages;
+
+static void collect_open(weir_call *call, const text *request WEIR_UNUSED, void *user WEIR_UNUSED)
+{
+    atomic_fetch_add(&stream_opened, 1);
+    weir_call_set_data(call, weir_arena_zalloc(weir_call_arena(call), 1000));
+}
+
+static void collect_message(weir_call *call, const text *request, void *user WEIR_UNUSED)
+{
+    char *all = weir_call_data(call);
+    atomic_fetch_add(&stream_messages, 1);
+    if (strlen(all) < 900)
+        strncat(all, request->text.ptr, request->text.len < 10 ? request->text.len : 10);
+    if (atomic_load(&stream_failures) > 0 && strlen(all) >= 3) {
+        atomic_fetch_sub(&stream_failures, 1);
+        weir_call_fail(call, WEIR_STATUS_UNAVAILABLE, "not now");
+    }
+}
+
+static void collect_half_closed(weir_call *call, void *user WEIR_UNUSED)
+{
+    if (atomic_load(&stream_failures) == 0)
+        assert_ok(weir_call_reply(call, &(text){.text = weir_str_from(weir_call_data(call))}));
+}
+
+static const test_handler collecting[METHODS] = {
+    [COLLECT] = {.open = collect_open,
+                 .message = collect_message,
+                 .half_closed = collect_half_closed},
+};
+
+static test_server collector;
+
+static weir_stream *open_stream(const char *config, int failures)
+{
+    weir_stream *stream;
+    atomic_store(&stream_failures, failures);
+    atomic_store(&stream_opened, 0);
+    atomic_store(&stream_messages, 0);
+    memset(&bs, 0, sizeof bs);
+    bs.mem = weir_arena_new();
+    test_server_open_at(&collector, "127.0.0.1:0", collecting, NULL, NULL);
+    bs.channel = weir_channel_new(collector.addr, &(weir_channel_opts){.service_config = config});
+    assert_ok(weir_stream_open(&stream, bs.channel, &test_methods[COLLECT], NULL, NULL));
+    return stream;
+}
+
+static void close_stream(weir_stream *stream)
+{
+    weir_stream_free(stream);
+    backends_close(&bs);
+    test_server_stop(&collector);
+    test_server_join(&collector);
+}
+
+TEST(retry, of_a_stream_sends_its_messages_again_in_their_order)
+{
+    void *reply = NULL;
+    weir_stream *stream = open_stream(RETRY(4, ""), 2);
+    for (const char *c = "abcdefghij"; *c; c++)
+        assert_ok(weir_stream_write(stream, &(text){.text = weir_str_of(c, 1)}));
+    assert_ok(weir_stream_half_close(stream));
+    assert_ok(weir_stream_read(stream, bs.mem, &reply));
+    assert_true(weir_str_eq(((text *)reply)->text, WEIR_STR("abcdefghij")));
+    assert_int_equal(weir_stream_finish(stream, bs.mem).code, WEIR_STATUS_OK);
+    assert_int_equal(atomic_load(&stream_opened), 3);
+    close_stream(stream);
+}
+
+TEST(retry, of_a_stream_that_has_sent_too_much_is_not_made)
+{
+    static char block[100000];
+    void *reply = NULL;
+    memset(block, 'x', sizeof block);
+    weir_stream *stream = open_stream(RETRY(4, ""), 0);
+    for (int i = 0; i < 3; i++)
+        assert_ok(weir_stream_write(stream, &(text){.text = weir_str_of(block, sizeof block)}));
+    while (atomic_load(&stream_messages) < 3)
+        sched_yield();
+    atomic_store(&stream_failures, 1);
+    assert_ok(weir_stream_write(stream, &(text){.text = WEIR_STR("abc")}));
+    assert_err(weir_stream_read(stream, bs.mem, &reply), WEIR_ECLOSED);
+    assert_int_equal(weir_stream_finish(stream, bs.mem).code, WEIR_STATUS_UNAVAILABLE);
+    assert_int_equal(atomic_load(&stream_opened), 1);
+    close_stream(stream);
 }
 
 /* Hedging. */

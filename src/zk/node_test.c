@@ -119,7 +119,7 @@ TEST(watches, fire_once_with_what_has_happened)
 TEST(watches, outlive_a_lost_connection_and_end_with_the_session)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL), *other = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL), *other = new_session(loop, NULL);
     history h = {0};
     seen s = {0};
     weir_zk_watch watch;

@@ -8,6 +8,7 @@ typedef struct fixture {
     weir_zk *zk;
     weir_registry *registry;
     weir_registration *registration;
+    int64_t session_us; /* 0: a long one */
     int active, lost, gone;
     weir_err gone_err;
     char why[300], gone_why[300];
@@ -52,13 +53,18 @@ static void add(fixture *f, const char *base, const char *service)
     snprintf(f->path, sizeof f->path, "%s/%s/%s", base, service, f->registration->id);
 }
 
-static void begin(fixture *f, const char *service)
+static void begin_with(fixture *f, const char *service, int64_t session_us)
 {
-    *f = (fixture){.loop = new_loop()};
+    *f = (fixture){.loop = new_loop(), .session_us = session_us};
     f->zk = new_session(f->loop, NULL);
     open_registry(f, zk_hosts(), "", NULL);
     add(f, WEIR_ZK_SERVICES, service);
     run_until(f->loop, f->active == 1);
+}
+
+static void begin(fixture *f, const char *service)
+{
+    begin_with(f, service, 0);
 }
 
 static void finish(fixture *f)
@@ -178,7 +184,7 @@ TEST(zk_registry, restores_data_that_somebody_has_changed)
 TEST(zk_registry, registers_again_in_the_next_session)
 {
     fixture f;
-    begin(&f, "test.Again");
+    begin_with(&f, "test.Again", SESSION_US);
     int64_t owner = look(&f)->stat.ephemeral_owner;
     while (f.lost == 0) {
         pause_past_session();

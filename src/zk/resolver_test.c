@@ -183,7 +183,7 @@ TEST(zk_resolver, malformed_nodes_do_not_take_the_others_out)
     finish(&f);
 }
 
-TEST(zk_resolver, keeps_its_list_across_connections_and_sessions)
+TEST(zk_resolver, keeps_its_list_while_connections_break)
 {
     fixture f;
     outcome o = {0};
@@ -271,10 +271,8 @@ TEST(zk_resolver, ten_thousand_nodes)
         run_until(f.loop, i - o.times < 2000);
     }
     run_until(f.loop, o.times == NODES);
-    weir_time start = weir_time_now();
     resolve(&f, zk_hosts(), "many");
     run_until(f.loop, f.found);
-    printf("10,000 nodes: %d ms\n", (int)(weir_time_diff(weir_time_now(), start) / 1000));
     assert_int_equal(f.count, NODES);
     assert_int_equal(f.found, 1);
     assert_true(cut_connections() > 0); /* its watches fit into one message */

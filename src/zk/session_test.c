@@ -10,7 +10,7 @@ TEST(session, connects_and_tells_of_it)
     run_until(loop, weir_zk_get_state(zk) == WEIR_ZK_CONNECTED);
     assert_string_equal(h.text, "connected ");
     assert_true(weir_zk_session_id(zk) != 0);
-    assert_int_equal(weir_zk_session_us(zk), SESSION_US);
+    assert_int_equal(weir_zk_session_us(zk), LONG_SESSION_US);
     assert_string_equal(weir_zk_why(zk), "");
     weir_zk_free(zk);
     assert_false(weir_list_linked(&h.listener.node));
@@ -118,7 +118,7 @@ TEST(session, what_is_given_to_a_broken_connection_goes_to_the_next)
 TEST(session, what_waits_ends_with_the_session_and_what_comes_later_goes_to_the_next)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
     history h = {0};
     outcome o, old = {0};
     weir_zk_listen(zk, &h.listener, on_state, &h);

@@ -115,3 +115,23 @@ TEST(stranger, an_expired_session_is_followed_by_a_new_one)
     weir_zk_free(zk);
     weir_loop_free(loop);
 }
+
+TEST(stranger, ipv6_addresses_are_reached)
+{
+    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof addr;
+    char host[32];
+    weir_loop *loop = new_loop();
+    weir_zk *zk;
+    int listener = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&addr, sizeof addr))
+        skip(); /* this machine has none */
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+    snprintf(host, sizeof host, "[::1]:%u", ntohs(addr.sin6_port));
+    assert_ok(weir_zk_new(&zk, loop, host, NULL, NULL));
+    close(accept_one(loop, listener));
+    close(listener);
+    weir_zk_free(zk);
+    weir_loop_free(loop);
+}

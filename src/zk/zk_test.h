@@ -30,7 +30,8 @@
     } while (0)
 
 enum {
-    SESSION_US = 1000000
+    SESSION_US = 1000000,      /* of sessions that shall end by a pause */
+    LONG_SESSION_US = 10000000 /* of others: a busy machine does not end them */
 };
 
 /** "127.0.0.1:PORT" */
@@ -49,12 +50,17 @@ static inline weir_loop *new_loop(void)
     return loop;
 }
 
-static inline weir_zk *new_session(weir_loop *loop, const char *auth)
+static inline weir_zk *new_session_of(weir_loop *loop, int64_t session_us, const char *auth)
 {
     weir_zk *zk = NULL;
     assert_ok(weir_zk_new(&zk, loop, zk_hosts(),
-                          &(weir_zk_opts){.session_us = SESSION_US, .auth = auth}, NULL));
+                          &(weir_zk_opts){.session_us = session_us, .auth = auth}, NULL));
     return zk;
+}
+
+static inline weir_zk *new_session(weir_loop *loop, const char *auth)
+{
+    return new_session_of(loop, LONG_SESSION_US, auth);
 }
 
 /** What an operation has ended with; copied. */

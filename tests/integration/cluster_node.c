@@ -1,5 +1,5 @@
 /* A server, or many clients, of a service that is found through a registry:
- *   cluster-node serve REGISTRY NUMBER        answers with its number, 0 to 9
+ *   cluster-node serve REGISTRY NUMBER        answers with its number, 0 to 9; "-": no registry
  *   cluster-node load TARGET CLIENTS          calls; "report" and "stop" on stdin, JSON on stdout
  *   cluster-node ask TARGET [POLICY]          one call, its answer or its status
  *   cluster-node list TARGET                  how many endpoints there are, at each change */
@@ -39,10 +39,12 @@ static const greeter_greeter_methods methods = {.say_hello = say_hello};
 
 static int serve(const char *registry, char *number)
 {
-    weir_server *server = weir_server_new(&(weir_server_opts){.loops = 1});
+    weir_server *server =
+        weir_server_new(&(weir_server_opts){.loops = 1, .min_ping_interval_us = -1});
     weir_register_opts opts = {.session_us = WEIR_SECONDS(2)};
-    if (!server || greeter_greeter_serve(server, &methods, number) ||
-        weir_server_register(server, registry, &opts))
+    if (!server || greeter_greeter_serve(server, &methods, number))
+        return 1;
+    if (strcmp(registry, "-") != 0 && weir_server_register(server, registry, &opts))
         return 1;
     return weir_server_run(server, "127.0.0.1:0");
 }
@@ -121,9 +123,14 @@ static int load(const char *target, int clients)
     clients = clients < CLIENTS_MAX ? clients : CLIENTS_MAX;
     weir_latch_init(&ended, (unsigned)clients * CALLS_AT_ONCE);
     for (int i = 0; i < clients; i++) {
-        channels[i] = weir_channel_new(target, &(weir_channel_opts){.service_config = config,
-                                                                    .backoff_us = 100000,
-                                                                    .backoff_max_us = 500000});
+        channels[i] =
+            weir_channel_new(target, &(weir_channel_opts){.service_config = config,
+                                                          .backoff_us = 100000,
+                                                          .backoff_max_us = 500000,
+                                                          .connect_us = WEIR_SECONDS(2),
+                                                          .keepalive_us = 500000,
+                                                          .keepalive_floor_us = 1,
+                                                          .keepalive_timeout_us = 500000});
         for (int j = 0; j < CALLS_AT_ONCE; j++) {
             caller *c = &callers[i * CALLS_AT_ONCE + j];
             c->channel = channels[i];

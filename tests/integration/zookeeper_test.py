@@ -29,7 +29,7 @@ class Node:
         self.lines = queue.Queue()
         self.said = []
         threading.Thread(target=self._read, daemon=True).start()
-        test.addCleanup(self.kill)
+        (test.addClassCleanup if isinstance(test, type) else test.addCleanup)(self.kill)
 
     def _read(self):
         for line in self.process.stdout:
@@ -70,10 +70,11 @@ class Ensemble(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.zk = ZooKeeper(members=3)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.zk.close()
+        cls.addClassCleanup(cls.zk.close)
+        cls.sleeper = Node(cls, "resolve", cls.zk.hosts, "weir/services/t.Sleeper")
+        cls.sleeper.wait("failed WEIR_ENOENT")
+        cls.sleeper.signal(signal.SIGSTOP)
+        cls.sleeps_since = time.monotonic()
 
     def server(self, service, address):
         node = Node(self, "register", self.zk.hosts, service, address)
@@ -142,7 +143,16 @@ class Ensemble(unittest.TestCase):
         finally:
             self.zk.cont(member)
 
-    def test_f_all_members_away(self):
+    def test_f_client_whose_session_has_ended_catches_up(self):
+        self.server("t.Sleeper", "a:1")
+        # Its session's 10 s, which begin when it falls asleep, and what ZooKeeper rounds up.
+        time.sleep(max(0.0, self.sleeps_since + 12 - time.monotonic()))
+        self.sleeper.signal(signal.SIGCONT)
+        self.sleeper.wait("found a:1")
+        self.server("t.Sleeper", "b:2")
+        self.sleeper.wait("found a:1 b:2")
+
+    def test_g_all_members_away(self):
         server = self.server("t.Away", "a:1")
         client = self.client("t.Away")
         client.wait("found a:1")

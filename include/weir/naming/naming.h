@@ -3,6 +3,7 @@
 #define WEIR_NAMING_NAMING_H
 
 #include <weir/naming/endpoint.h>
+#include <weir/naming/json_text.h>
 #include <weir/naming/registry.h>
 #include <weir/naming/resolver.h>
 #include <weir/naming/service_config.h>

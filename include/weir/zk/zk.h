@@ -2,6 +2,8 @@
 #ifndef WEIR_ZK_ZK_H
 #define WEIR_ZK_ZK_H
 
+#include <weir/zk/barrier.h>
+#include <weir/zk/config.h>
 #include <weir/zk/election.h>
 #include <weir/zk/ids.h>
 #include <weir/zk/lock.h>

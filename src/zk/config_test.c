@@ -60,7 +60,7 @@ static void on_end(weir_err err, const char *why, void *user)
     snprintf(f->why, sizeof f->why, "%s", why);
 }
 
-static void note_state(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
+static void on_session(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
 {
     ((follower *)user)->lost += state == WEIR_ZK_LOST;
 }
@@ -71,7 +71,7 @@ static void start(follower *f, weir_loop *loop, const char *folder)
 {
     *f = (follower){.loop = loop};
     f->zk = new_session(loop, NULL);
-    weir_zk_listen(f->zk, &f->listener, note_state, f);
+    weir_zk_listen(f->zk, &f->listener, on_session, f);
     assert_ok(weir_zk_config_new(&f->config, f->zk, folder, items, ITEMS, &ops, f,
                                  &(weir_zk_config_opts){.value_bytes = 100}, NULL));
 }

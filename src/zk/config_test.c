@@ -271,6 +271,7 @@ TEST(config, outlives_its_session_and_hears_what_has_changed_meanwhile)
         assert_ok(weir_zk_config_set(tool.config, COUNT, WEIR_STR("2"), WEIR_ZK_ANY_VERSION,
                                      WEIR_SECONDS(20), on_end, &tool, NULL));
         run_until(loop, tool.ended);
+        run_until(loop, weir_zk_get_state(f.zk) == WEIR_ZK_CONNECTED);
         stop(&tool);
     }
     run_until(loop, f.changed[COUNT] >= 2);

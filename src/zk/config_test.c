@@ -11,12 +11,12 @@ enum {
 };
 
 static const weir_zk_config_item items[ITEMS] = {
-    [GREETING] = {"greeting", WEIR_ZK_STRING, "hello"},
+    [GREETING] = {.name = "greeting", .type = WEIR_ZK_STRING, .fallback = "hello"},
     [LIMIT] = {"limit", WEIR_ZK_DURATION, "250ms", 1000, 60000000},
-    [COUNT] = {"deep/count", WEIR_ZK_INT64, "3"},
-    [RATIO] = {"ratio", WEIR_ZK_DOUBLE, "0.5"},
+    [COUNT] = {.name = "deep/count", .type = WEIR_ZK_INT64, .fallback = "3"},
+    [RATIO] = {.name = "ratio", .type = WEIR_ZK_DOUBLE, .fallback = "0.5"},
     [ON] = {.name = "on", .type = WEIR_ZK_BOOL},
-    [RULES] = {"rules", WEIR_ZK_JSON, "[]"},
+    [RULES] = {.name = "rules", .type = WEIR_ZK_JSON, .fallback = "[]"},
 };
 
 /** A configuration that keeps what it was told. */

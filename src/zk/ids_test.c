@@ -108,7 +108,7 @@ TEST(ids, the_next_block_is_there_before_the_first_is_used_up)
 TEST(ids, go_on_without_zookeeper_to_the_end_of_the_blocks)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
     weir_zk_ids *ids = new_ids(zk, "/ids/away", 10);
     int64_t id = 0;
     waited w;

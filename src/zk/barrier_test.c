@@ -8,6 +8,9 @@ enum {
     MOST = 5
 };
 
+/** Of each case's sessions; shorter where they are to end. */
+static int64_t session_us = LONG_SESSION_US;
+
 /** A participant with a session of its own. */
 typedef struct guest {
     weir_zk *zk;
@@ -32,7 +35,7 @@ static void on_end(weir_zk_barrier *barrier WEIR_UNUSED, weir_err err, const cha
 
 static void come(guest *g, weir_loop *loop, const char *path, unsigned count)
 {
-    *g = (guest){.zk = new_session(loop, NULL)};
+    *g = (guest){.zk = new_session_of(loop, session_us, NULL)};
     assert_ok(weir_zk_barrier_new(&g->barrier, g->zk, path, count,
                                   &(weir_zk_barrier_opts){.lost = on_lost, .user = g}));
 }
@@ -233,6 +236,7 @@ static void lose_sessions(weir_loop *loop, guest *g, int count)
 
 TEST(barrier, who_waits_lines_up_again_when_its_session_has_ended)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     guest g[2];
     come(&g[0], loop, "/barriers/session", 2);
@@ -260,6 +264,7 @@ TEST(barrier, who_waits_lines_up_again_when_its_session_has_ended)
 
 TEST(barrier, who_was_let_in_while_its_session_was_ending_is_told)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     guest g;
     outcome o;
@@ -274,7 +279,7 @@ TEST(barrier, who_was_let_in_while_its_session_was_ending_is_told)
     if (other == 0) {
         char round[40];
         weir_loop *its_loop = new_loop();
-        weir_zk *zk = new_session(its_loop, NULL);
+        weir_zk *zk = new_session_of(its_loop, session_us, NULL);
         usleep(SESSION_US); /* the pauses below are longer */
         snprintf(round, sizeof round, "%d 1000", (int)number);
         do {
@@ -311,6 +316,7 @@ static pid_t enter_elsewhere(const char *path, unsigned count)
 
 TEST(barrier, who_is_killed_is_not_waited_for)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     guest g[2];
     pid_t first = enter_elsewhere("/barriers/kill", 3);

@@ -10,6 +10,9 @@ enum {
     ITEMS
 };
 
+/** Of each case's sessions; shorter where they are to end. */
+static int64_t session_us = LONG_SESSION_US;
+
 static const weir_zk_config_item items[ITEMS] = {
     [GREETING] = {.name = "greeting", .type = WEIR_ZK_STRING, .fallback = "hello"},
     [LIMIT] = {"limit", WEIR_ZK_DURATION, "250ms", 1000, 60000000},
@@ -70,7 +73,7 @@ static const weir_zk_config_ops ops = {on_changed, on_rejected, on_loaded};
 static void start(follower *f, weir_loop *loop, const char *folder)
 {
     *f = (follower){.loop = loop};
-    f->zk = new_session(loop, NULL);
+    f->zk = new_session_of(loop, session_us, NULL);
     weir_zk_listen(f->zk, &f->listener, on_session, f);
     assert_ok(weir_zk_config_new(&f->config, f->zk, folder, items, ITEMS, &ops, f,
                                  &(weir_zk_config_opts){.value_bytes = 100}, NULL));
@@ -126,7 +129,7 @@ TEST(config, refuses_a_default_that_is_no_value)
         {.name = "limit", .type = WEIR_ZK_DURATION, .fallback = "soon"}};
     static const weir_zk_config_item nameless[] = {{.name = "", .type = WEIR_ZK_STRING}};
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, session_us, NULL);
     weir_zk_config *config;
     weir_why why;
     assert_err(weir_zk_config_new(&config, zk, "/c", bad, 1, NULL, NULL, NULL, &why), WEIR_EINVAL);
@@ -256,6 +259,7 @@ TEST(config, a_change_whose_answer_is_lost_is_made_once)
 
 TEST(config, outlives_its_session_and_hears_what_has_changed_meanwhile)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     follower f, tool;
     start(&f, loop, "/config-session");

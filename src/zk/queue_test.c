@@ -8,6 +8,9 @@ enum {
     MOST = 20
 };
 
+/** Of each case's sessions; shorter where they are to end. */
+static int64_t session_us = LONG_SESSION_US;
+
 /** One who puts and takes, with a session of its own. */
 typedef struct worker {
     weir_loop *loop;
@@ -63,7 +66,7 @@ static void on_lost(weir_zk_queue *queue WEIR_UNUSED, weir_zk_item *item, void *
 
 static void begin(worker *w, weir_loop *loop, const char *path)
 {
-    *w = (worker){.loop = loop, .zk = new_session(loop, NULL)};
+    *w = (worker){.loop = loop, .zk = new_session_of(loop, session_us, NULL)};
     assert_ok(weir_zk_queue_new(
         &w->queue, w->zk, path,
         &(weir_zk_queue_opts){.length = MOST, .item_bytes = 100, .lost = on_lost, .user = w}));
@@ -259,7 +262,7 @@ TEST(queue, no_item_is_lost_when_connections_are)
 {
     weir_loop *loop = new_loop();
     worker a, b;
-    int seen[10] = {0};
+    int counts[10] = {0};
     begin(&a, loop, "/queues/cut");
     begin(&b, loop, "/queues/cut");
     for (int i = 0; i < 10; i++) {
@@ -278,14 +281,14 @@ TEST(queue, no_item_is_lost_when_connections_are)
                 cut_connections();
             assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(10)));
         }
-        seen[w->texts[i / 2][0] - '0']++;
+        counts[w->texts[i / 2][0] - '0']++;
         done(w, i / 2);
         assert_ok(weir_loop_run_once(loop, 0));
         cut_connections();
         run_until(loop, w->done == i / 2 + 1);
     }
     for (int i = 0; i < 10; i++)
-        assert_int_equal(seen[i], 1);
+        assert_int_equal(counts[i], 1);
     assert_int_equal(nodes(&a, "/queues/cut/items"), 0);
     run_until(loop, nodes(&a, "/queues/cut/claims") == 0);
     assert_int_equal(a.failed + b.failed + a.lost + b.lost, 0);
@@ -296,6 +299,7 @@ TEST(queue, no_item_is_lost_when_connections_are)
 
 TEST(queue, who_loses_its_session_loses_its_items_and_lines_up_again)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/session");
@@ -331,6 +335,7 @@ static void keep_lost(weir_zk_queue *queue WEIR_UNUSED, weir_zk_item *item WEIR_
 
 TEST(queue, a_lost_item_cannot_be_confirmed)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/late");
@@ -374,6 +379,7 @@ static pid_t consume_elsewhere(const char *path, int take_count)
 
 TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/kill");
@@ -401,6 +407,7 @@ TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
 
 TEST(queue, a_killed_one_in_the_line_stops_nobody)
 {
+    session_us = SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/line");

@@ -39,7 +39,7 @@ static void print_all(printer *p)
         p->count--;
     }
     if (p->count > 0)
-        weir_zk_ids_wait(p->ids, &p->waiter, WEIR_SECONDS(10), on_id, p);
+        weir_zk_ids_wait(p->ids, &p->waiter, WEIR_SECONDS(3), on_id, p);
     else
         weir_loop_quit(p->loop);
 }

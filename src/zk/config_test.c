@@ -14,12 +14,12 @@ enum {
 static int64_t session_us = LONG_SESSION_US;
 
 static const weir_zk_config_item items[ITEMS] = {
-    [GREETING] = {"greeting", WEIR_ZK_STRING, "hello"},
+    [GREETING] = {.name = "greeting", .type = WEIR_ZK_STRING, .fallback = "hello"},
     [LIMIT] = {"limit", WEIR_ZK_DURATION, "250ms", 1000, 60000000},
-    [COUNT] = {"deep/count", WEIR_ZK_INT64, "3"},
-    [RATIO] = {"ratio", WEIR_ZK_DOUBLE, "0.5"},
+    [COUNT] = {.name = "deep/count", .type = WEIR_ZK_INT64, .fallback = "3"},
+    [RATIO] = {.name = "ratio", .type = WEIR_ZK_DOUBLE, .fallback = "0.5"},
     [ON] = {.name = "on", .type = WEIR_ZK_BOOL},
-    [RULES] = {"rules", WEIR_ZK_JSON, "[]"},
+    [RULES] = {.name = "rules", .type = WEIR_ZK_JSON, .fallback = "[]"},
 };
 
 /** A configuration that keeps what it was told. */
@@ -63,7 +63,7 @@ static void on_end(weir_err err, const char *why, void *user)
     snprintf(f->why, sizeof f->why, "%s", why);
 }
 
-static void note_state(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
+static void on_session(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
 {
     ((follower *)user)->lost += state == WEIR_ZK_LOST;
 }
@@ -74,7 +74,7 @@ static void start(follower *f, weir_loop *loop, const char *folder)
 {
     *f = (follower){.loop = loop};
     f->zk = new_session_of(loop, session_us, NULL);
-    weir_zk_listen(f->zk, &f->listener, note_state, f);
+    weir_zk_listen(f->zk, &f->listener, on_session, f);
     assert_ok(weir_zk_config_new(&f->config, f->zk, folder, items, ITEMS, &ops, f,
                                  &(weir_zk_config_opts){.value_bytes = 100}, NULL));
 }

@@ -124,7 +124,7 @@ TEST(election, who_resigns_goes_to_the_end)
 TEST(election, a_leader_whose_session_has_ended_is_deposed_and_stands_again)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
     candidate a, b;
     stand(&a, zk, "/elections/end", "a");
     run_until(loop, leads(&a));

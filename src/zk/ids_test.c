@@ -62,7 +62,7 @@ TEST(ids, of_two_never_meet)
     weir_loop *loop = new_loop();
     weir_zk *zk[2] = {new_session(loop, NULL), new_session(loop, NULL)};
     weir_zk_ids *ids[2] = {new_ids(zk[0], "/ids/two", 7), new_ids(zk[1], "/ids/two", 13)};
-    static bool seen[N * 3];
+    static bool given[N * 3];
     int64_t latest[2] = {0, 0};
     waited w;
     for (int i = 0; i < N; i++) {
@@ -70,8 +70,8 @@ TEST(ids, of_two_never_meet)
         assert_true(id > latest[i % 2]);
         latest[i % 2] = id;
         assert_true(id < N * 3);
-        assert_false(seen[id]);
-        seen[id] = true;
+        assert_false(given[id]);
+        given[id] = true;
         if (i % 100 == 50)
             cut_connections();
     }
@@ -108,7 +108,7 @@ TEST(ids, the_next_block_is_there_before_the_first_is_used_up)
 TEST(ids, go_on_without_zookeeper_to_the_end_of_the_blocks)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
     weir_zk_ids *ids = new_ids(zk, "/ids/away", 10);
     int64_t id = 0;
     waited w;
@@ -281,7 +281,7 @@ static void take_many(void *user)
 TEST(blocking, threads_get_different_ids)
 {
     static int64_t ids[3][EACH];
-    static bool seen[4 * EACH];
+    static bool given[4 * EACH];
     weir_loop_thread *loop_thread;
     weir_thread *threads[3];
     assert_ok(weir_loop_thread_start(&loop_thread, NULL));
@@ -294,8 +294,8 @@ TEST(blocking, threads_get_different_ids)
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < EACH; j++) {
             assert_true(ids[i][j] > 0 && ids[i][j] <= 3 * EACH);
-            assert_false(seen[ids[i][j]]);
-            seen[ids[i][j]] = true;
+            assert_false(given[ids[i][j]]);
+            given[ids[i][j]] = true;
             assert_true(j == 0 || ids[i][j] > ids[i][j - 1]);
         }
     }

@@ -253,7 +253,7 @@ TEST(lock, a_create_whose_answer_was_lost_is_found_or_made_again)
 TEST(lock, a_holder_learns_that_its_session_has_ended)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
     told a, b;
     weir_zk_lock *first = new_lock(zk, "/locks/end", &a), *second = new_lock(zk, "/locks/end", &b);
     acquire(first, &a);

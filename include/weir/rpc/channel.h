@@ -1,7 +1,8 @@
 /**
  * @file
- * Channel: a client's logical connection to a service. Connects when first used, reconnects with
- * backoff (grpc/doc/connection-backoff.md). Shared by any threads; its calls live in its loop.
+ * Channel: a client's logical connection to a service, perhaps on several servers
+ * (<weir/naming/resolver.h>, <weir/naming/service_config.h>). Connects when first used, reconnects
+ * with backoff (grpc/doc/connection-backoff.md). Shared by any threads; its calls live in its loop.
  */
 #ifndef WEIR_RPC_CHANNEL_H
 #define WEIR_RPC_CHANNEL_H
@@ -101,9 +102,11 @@ WEIR_API const char *weir_connectivity_name(weir_connectivity state);
  * (REFUSED_STREAM), is made once more by itself; one that has not left, as often as it takes. But
  * not a call whose messages have left already and are not kept: all but the single request.
  * @param target  as in grpc/doc/naming.md: "HOST:PORT", "dns:HOST:PORT", "dns:///HOST:PORT",
- *                "dns://NAMESERVER/HOST:PORT", "ipv4:ADDR:PORT", "ipv6:[ADDR]:PORT", "unix:PATH",
- *                "unix:///PATH", "unix-abstract:NAME". Without a port it is 443, as in other gRPCs.
- *                Lists of addresses are not understood
+ *                "dns://NAMESERVER/HOST:PORT", "ipv4:ADDR:PORT,ADDR:PORT", "ipv6:[ADDR]:PORT",
+ *                "unix:PATH", "unix:///PATH", "unix-abstract:NAME"; and "static:///A,B",
+ *                "file:///PATH", "zk://HOSTS/PATH/OF/SERVICE", or a scheme of opts->resolvers.
+ * Without a port it is 443, as in other gRPCs. Of a list of places each is its own
+ *                ":authority" and TLS name, unless the options say one for all
  * @param opts    copied; NULL is all defaults
  * @return NULL when out of memory or descriptors. A target that cannot be understood gives a
  * channel whose calls end with UNAVAILABLE and a sentence.

@@ -279,6 +279,14 @@ TEST(queue, ends_what_waits_when_it_is_freed)
     weir_loop_free(loop);
 }
 
+/** After so many turns: each time something else is under way. */
+static void cut_after(weir_loop *loop, int turns)
+{
+    for (int i = 0; i < turns; i++)
+        assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(5)));
+    cut_connections();
+}
+
 TEST(queue, no_item_is_lost_when_connections_are)
 {
     weir_loop *loop = new_loop();
@@ -289,23 +297,22 @@ TEST(queue, no_item_is_lost_when_connections_are)
     for (int i = 0; i < 10; i++) {
         char text[2] = {(char)('0' + i), '\0'};
         put(&a, text);
-        assert_ok(weir_loop_run_once(loop, 0));
-        cut_connections();
+        cut_after(loop, 1 + i % 5);
         run_until(loop, a.put == i + 1);
+        run_until(loop, weir_zk_get_state(a.zk) == WEIR_ZK_CONNECTED);
     }
     assert_int_equal(nodes(&a, "/queues/cut/items"), 10);
     for (int i = 0; i < 10; i++) {
         worker *w = i % 2 ? &a : &b;
         take(w);
         for (int turn = 0; w->taken == i / 2; turn++) {
-            if (turn < 20 && turn % 4 == 0)
+            if (turn == 2 * i || turn == 2 * i + 1)
                 cut_connections();
             assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(10)));
         }
         counts[w->texts[i / 2][0] - '0']++;
         done(w, i / 2);
-        assert_ok(weir_loop_run_once(loop, 0));
-        cut_connections();
+        cut_after(loop, 1 + i % 4);
         run_until(loop, w->done == i / 2 + 1);
     }
     for (int i = 0; i < 10; i++)

@@ -60,7 +60,7 @@ static void on_end(weir_err err, const char *why, void *user)
     snprintf(f->why, sizeof f->why, "%s", why);
 }
 
-static void on_state(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
+static void on_session(weir_zk *zk WEIR_UNUSED, weir_zk_state state, void *user)
 {
     ((follower *)user)->lost += state == WEIR_ZK_LOST;
 }
@@ -71,7 +71,7 @@ static void start(follower *f, weir_loop *loop, const char *folder)
 {
     *f = (follower){.loop = loop};
     f->zk = new_session(loop, NULL);
-    weir_zk_listen(f->zk, &f->listener, on_state, f);
+    weir_zk_listen(f->zk, &f->listener, on_session, f);
     assert_ok(weir_zk_config_new(&f->config, f->zk, folder, items, ITEMS, &ops, f,
                                  &(weir_zk_config_opts){.value_bytes = 100}, NULL));
 }
@@ -271,6 +271,7 @@ TEST(config, outlives_its_session_and_hears_what_has_changed_meanwhile)
         assert_ok(weir_zk_config_set(tool.config, COUNT, WEIR_STR("2"), WEIR_ZK_ANY_VERSION,
                                      WEIR_SECONDS(20), on_end, &tool, NULL));
         run_until(loop, tool.ended);
+        run_until(loop, weir_zk_get_state(f.zk) == WEIR_ZK_CONNECTED);
         stop(&tool);
     }
     run_until(loop, f.changed[COUNT] >= 2);

@@ -3,7 +3,7 @@
 TEST(nodes, makes_reads_changes_and_deletes_nodes)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o;
     outcome_of(loop, &o, weir_zk_create(zk, NULL, "/a-node", WEIR_STR("one"), 0, note_outcome, &o));
     assert_ok(o.err);
@@ -37,7 +37,7 @@ TEST(nodes, makes_reads_changes_and_deletes_nodes)
 TEST(nodes, makes_paths_and_sequences)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o;
     for (int i = 0; i < 2; i++) {
         outcome_of(loop, &o, weir_zk_make_path(zk, NULL, "/p/q/r/s", 0, note_outcome, &o));
@@ -58,7 +58,7 @@ TEST(nodes, makes_paths_and_sequences)
 TEST(nodes, a_chroot_stands_before_all_paths)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL), *below;
+    weir_zk *zk = long_session(loop, NULL), *below;
     char hosts[100];
     outcome o;
     snprintf(hosts, sizeof hosts, "%s/root/of/it", zk_hosts());
@@ -82,13 +82,13 @@ TEST(nodes, a_chroot_stands_before_all_paths)
 TEST(watches, fire_once_with_what_has_happened)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
-    seen made = {0}, children = {0}, changed = {0};
+    weir_zk *zk = long_session(loop, NULL);
+    zk_seen made = {0}, children = {0}, changed = {0};
     weir_zk_watch a, b, c;
     outcome o;
-    weir_zk_watch_init(&a, on_watch, &made);
-    weir_zk_watch_init(&b, on_watch, &children);
-    weir_zk_watch_init(&c, on_watch, &changed);
+    weir_zk_watch_init(&a, note_watch, &made);
+    weir_zk_watch_init(&b, note_watch, &children);
+    weir_zk_watch_init(&c, note_watch, &changed);
     outcome_of(loop, &o, weir_zk_make_path(zk, NULL, "/watched", 0, note_outcome, &o));
     outcome_of(loop, &o, weir_zk_exists(zk, NULL, "/watched/n", &a, note_outcome, &o));
     assert_err(o.err, WEIR_ENOENT);
@@ -119,13 +119,13 @@ TEST(watches, fire_once_with_what_has_happened)
 TEST(watches, outlive_a_lost_connection_and_end_with_the_session)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session_of(loop, SESSION_US, NULL), *other = new_session(loop, NULL);
-    history h = {0};
-    seen s = {0};
+    weir_zk *zk = new_session(loop, NULL), *other = long_session(loop, NULL);
+    zk_history h = {0};
+    zk_seen s = {0};
     weir_zk_watch watch;
     outcome o;
-    weir_zk_watch_init(&watch, on_watch, &s);
-    weir_zk_listen(zk, &h.listener, on_state, &h);
+    weir_zk_watch_init(&watch, note_watch, &s);
+    weir_zk_listen(zk, &h.listener, note_state, &h);
     outcome_of(loop, &o, weir_zk_create(zk, NULL, "/outlive", WEIR_STR(""), 0, note_outcome, &o));
     outcome_of(loop, &o, weir_zk_get(zk, NULL, "/outlive", &watch, note_outcome, &o));
     run_until(loop, weir_zk_get_state(other) == WEIR_ZK_CONNECTED);
@@ -156,12 +156,12 @@ TEST(watches, outlive_a_lost_connection_and_end_with_the_session)
 TEST(nodes, a_cancelled_operation_is_not_told)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o, never = {0};
     weir_zk_op waits = {0}, sent = {0};
-    seen s = {0};
+    zk_seen s = {0};
     weir_zk_watch watch;
-    weir_zk_watch_init(&watch, on_watch, &s);
+    weir_zk_watch_init(&watch, note_watch, &s);
     assert_ok(weir_zk_get(zk, &waits, "/", NULL, note_outcome, &never));
     weir_zk_cancel(&waits);
     weir_zk_cancel(&waits);
@@ -182,7 +182,7 @@ TEST(nodes, a_cancelled_operation_is_not_told)
 TEST(nodes, credentials_keep_others_out)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, "ann:secret"), *other = new_session(loop, "bob:other");
+    weir_zk *zk = long_session(loop, "ann:secret"), *other = long_session(loop, "bob:other");
     outcome o;
     outcome_of(
         loop, &o,
@@ -211,7 +211,7 @@ TEST(nodes, credentials_keep_others_out)
 TEST(nodes, a_path_that_zookeeper_does_not_take_fails_after_the_call)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o;
     outcome_of(loop, &o, weir_zk_get(zk, NULL, "/a//b", NULL, note_outcome, &o));
     assert_err(o.err, WEIR_EINVAL);

@@ -56,7 +56,7 @@ static void add(fixture *f, const char *base, const char *service)
 static void begin_with(fixture *f, const char *service, int64_t session_us)
 {
     *f = (fixture){.loop = new_loop(), .session_us = session_us};
-    f->zk = new_session(f->loop, NULL);
+    f->zk = long_session(f->loop, NULL);
     open_registry(f, zk_hosts(), "", NULL);
     add(f, WEIR_ZK_SERVICES, service);
     run_until(f->loop, f->active == 1);
@@ -121,7 +121,7 @@ TEST(zk_registry, withdraws)
 TEST(zk_registry, withdraws_what_is_being_registered)
 {
     fixture f = {.loop = new_loop()};
-    f.zk = new_session(f.loop, NULL);
+    f.zk = long_session(f.loop, NULL);
     open_registry(&f, zk_hosts(), "other/base/", NULL);
     for (int turns = 0; turns < 20; turns++) {
         add(&f, "/other/base", "test.Hasty");
@@ -199,7 +199,7 @@ TEST(zk_registry, registers_again_in_the_next_session)
 TEST(zk_registry, outlives_connections_that_break_at_any_time)
 {
     fixture f = {.loop = new_loop()};
-    f.zk = new_session(f.loop, NULL);
+    f.zk = long_session(f.loop, NULL);
     open_registry(&f, zk_hosts(), "", NULL);
     for (int turns = 0; turns < 15; turns++) {
         f.active = 0;
@@ -217,7 +217,7 @@ TEST(zk_registry, credentials_protect_what_is_registered)
 {
     fixture f = {.loop = new_loop()};
     outcome o;
-    f.zk = new_session(f.loop, "eve:guess");
+    f.zk = long_session(f.loop, "eve:guess");
     open_registry(&f, zk_hosts(), "guarded", "ann:secret");
     add(&f, "/guarded", "test.Guarded");
     run_until(f.loop, f.active);

@@ -51,7 +51,7 @@ static void resolve(fixture *f, const char *hosts, const char *path)
 static void begin(fixture *f)
 {
     *f = (fixture){.loop = new_loop()};
-    f->zk = new_session(f->loop, NULL);
+    f->zk = long_session(f->loop, NULL);
 }
 
 static void finish(fixture *f)
@@ -208,7 +208,7 @@ TEST(zk_resolver, a_path_without_permission_is_told)
     fixture f;
     outcome o;
     begin(&f);
-    weir_zk *owner = new_session(f.loop, "ann:secret");
+    weir_zk *owner = long_session(f.loop, "ann:secret");
     outcome_of(
         f.loop, &o,
         weir_zk_create(owner, NULL, "/secret", WEIR_STR(""), WEIR_ZK_PRIVATE, note_outcome, &o));

@@ -3,9 +3,9 @@
 TEST(session, connects_and_tells_of_it)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
-    history h = {0};
-    weir_zk_listen(zk, &h.listener, on_state, &h);
+    weir_zk *zk = long_session(loop, NULL);
+    zk_history h = {0};
+    weir_zk_listen(zk, &h.listener, note_state, &h);
     assert_int_equal(weir_zk_get_state(zk), WEIR_ZK_CONNECTING);
     run_until(loop, weir_zk_get_state(zk) == WEIR_ZK_CONNECTED);
     assert_string_equal(h.text, "connected ");
@@ -20,7 +20,7 @@ TEST(session, connects_and_tells_of_it)
 TEST(session, ends_its_ephemeral_nodes_at_once_when_it_is_freed)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL), *other;
+    weir_zk *zk = long_session(loop, NULL), *other;
     outcome o;
     assert_ok(weir_zk_new(&other, loop, zk_hosts(), &(weir_zk_opts){.session_us = WEIR_SECONDS(30)},
                           NULL));
@@ -48,7 +48,7 @@ TEST(session, an_operation_waits_for_the_connection_or_for_its_timeout)
     outcome o = {0}, late = {0};
     assert_ok(weir_zk_new(&nowhere, loop, "127.0.0.1:1",
                           &(weir_zk_opts){.operation_us = WEIR_MILLISECONDS(300)}, NULL));
-    zk = new_session(loop, NULL);
+    zk = long_session(loop, NULL);
     assert_ok(weir_zk_get(nowhere, NULL, "/", NULL, note_outcome, &late));
     outcome_of(loop, &o, weir_zk_get(zk, NULL, "/", NULL, note_outcome, &o));
     assert_ok(o.err);
@@ -78,7 +78,7 @@ TEST(session, does_not_spin_while_nobody_answers)
 TEST(session, reads_are_repeated_when_the_connection_is_lost_and_changes_are_not)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o, read, change = {0};
     outcome_of(loop, &o, weir_zk_get(zk, NULL, "/", NULL, note_outcome, &o));
     while (change.err != WEIR_EIO) { /* it may have been answered already */
@@ -100,11 +100,11 @@ TEST(session, reads_are_repeated_when_the_connection_is_lost_and_changes_are_not
 TEST(session, what_is_given_to_a_broken_connection_goes_to_the_next)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
-    history h = {0};
+    weir_zk *zk = long_session(loop, NULL);
+    zk_history h = {0};
     outcome o;
     outcome_of(loop, &o, weir_zk_get(zk, NULL, "/", NULL, note_outcome, &o));
-    weir_zk_listen(zk, &h.listener, on_state, &h);
+    weir_zk_listen(zk, &h.listener, note_state, &h);
     assert_int_equal(cut_connections(), 1);
     for (int i = 0; i < 3; i++) {
         outcome_of(loop, &o, weir_zk_get(zk, NULL, "/", NULL, note_outcome, &o));
@@ -118,10 +118,10 @@ TEST(session, what_is_given_to_a_broken_connection_goes_to_the_next)
 TEST(session, what_waits_ends_with_the_session_and_what_comes_later_goes_to_the_next)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session_of(loop, SESSION_US, NULL);
-    history h = {0};
+    weir_zk *zk = new_session(loop, NULL);
+    zk_history h = {0};
     outcome o, old = {0};
-    weir_zk_listen(zk, &h.listener, on_state, &h);
+    weir_zk_listen(zk, &h.listener, note_state, &h);
     outcome_of(
         loop, &o,
         weir_zk_create(zk, NULL, "/goes", WEIR_STR(""), WEIR_ZK_EPHEMERAL, note_outcome, &o));
@@ -149,10 +149,10 @@ TEST(session, what_waits_ends_with_the_session_and_what_comes_later_goes_to_the_
 TEST(session, can_be_freed_by_its_callbacks)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
-    history h = {.free_on_connected = zk};
+    weir_zk *zk = long_session(loop, NULL);
+    zk_history h = {.free_on_connected = zk};
     outcome o = {0};
-    weir_zk_listen(zk, &h.listener, on_state, &h);
+    weir_zk_listen(zk, &h.listener, note_state, &h);
     assert_ok(weir_zk_get(zk, NULL, "/", NULL, note_outcome, &o));
     run_until(loop, h.connected);
     assert_int_equal(o.times, 1);
@@ -170,7 +170,7 @@ static void free_session(const weir_zk_result *result WEIR_UNUSED, void *user)
 TEST(session, can_be_freed_by_an_operation_while_others_are_under_way)
 {
     weir_loop *loop = new_loop();
-    weir_zk *zk = new_session(loop, NULL);
+    weir_zk *zk = long_session(loop, NULL);
     outcome o = {0};
     assert_ok(weir_zk_get(zk, NULL, "/", NULL, free_session, &zk));
     for (int i = 0; i < 1000; i++)

@@ -60,6 +60,11 @@ static inline weir_zk *new_session_of(weir_loop *loop, int64_t session_us, const
 
 static inline weir_zk *new_session(weir_loop *loop, const char *auth)
 {
+    return new_session_of(loop, SESSION_US, auth);
+}
+
+static inline weir_zk *long_session(weir_loop *loop, const char *auth)
+{
     return new_session_of(loop, LONG_SESSION_US, auth);
 }
 
@@ -118,16 +123,16 @@ static inline void pause_past_session(void)
 }
 
 /** A listener that keeps what it was told. */
-typedef struct history {
+typedef struct zk_history {
     weir_zk_listener listener;
     char text[300];
     int lost, connected;
     weir_zk *free_on_connected;
-} history;
+} zk_history;
 
-static inline void on_state(weir_zk *zk, weir_zk_state state, void *user)
+static inline void note_state(weir_zk *zk, weir_zk_state state, void *user)
 {
-    history *h = user;
+    zk_history *h = user;
     assert_int_equal(weir_zk_get_state(zk), state);
     snprintf(h->text + strlen(h->text), sizeof h->text - strlen(h->text), "%s ",
              weir_zk_state_text(state));
@@ -138,14 +143,14 @@ static inline void on_state(weir_zk *zk, weir_zk_state state, void *user)
 }
 
 /** What a watch has told. */
-typedef struct seen {
+typedef struct zk_seen {
     int fired;
     weir_zk_event event;
-} seen;
+} zk_seen;
 
-static inline void on_watch(weir_zk_watch *watch WEIR_UNUSED, weir_zk_event event, void *user)
+static inline void note_watch(weir_zk_watch *watch WEIR_UNUSED, weir_zk_event event, void *user)
 {
-    seen *s = user;
+    zk_seen *s = user;
     s->fired++;
     s->event = event;
 }

@@ -8,6 +8,7 @@
 #include <weir/zk/ids.h>
 #include <weir/zk/lock.h>
 #include <weir/zk/node.h>
+#include <weir/zk/queue.h>
 #include <weir/zk/registry.h>
 #include <weir/zk/resolver.h>
 #include <weir/zk/session.h>

@@ -138,6 +138,27 @@ TEST(queue, gives_items_out_in_order_to_one_consumer_each)
     weir_loop_free(loop);
 }
 
+TEST(queue, puts_keep_their_order_while_the_folders_are_made)
+{
+    weir_loop *loop = new_loop();
+    worker w;
+    char text[20];
+    begin(&w, loop, "/queues/of/a/deep/folder");
+    for (int i = 0; i < 10; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        put(&w, text);
+    }
+    for (int i = 0; i < 10; i++)
+        take(&w);
+    run_until(loop, w.taken == 10);
+    for (int i = 0; i < 10; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        assert_string_equal(w.texts[i], text);
+    }
+    finish(&w);
+    weir_loop_free(loop);
+}
+
 TEST(queue, who_finds_it_empty_waits_in_line)
 {
     weir_loop *loop = new_loop();

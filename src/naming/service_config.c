@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <weir/codec/status.h>
 
 #include "service_config_impl.h"
 
@@ -33,26 +34,6 @@ struct weir_service_config {
 
 /* Retries and hedging: gRFC A6. */
 
-static const char *const code_names[CODES] = {
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-};
-
 /** -1: no code. */
 static int read_code(const json_t *value)
 {
@@ -61,7 +42,7 @@ static int read_code(const json_t *value)
         return code >= 0 && code < CODES ? (int)code : -1;
     }
     for (int i = 0; i < CODES && json_is_string(value); i++)
-        if (strcasecmp(json_string_value(value), code_names[i]) == 0)
+        if (strcasecmp(json_string_value(value), weir_status_name((weir_status_code)i)) == 0)
             return i;
     return -1;
 }

@@ -1,10 +1,11 @@
 /**
  * @file
  * Inside of a channel: channel.c makes and ends it, channel_target.c reads the target,
- * channel_backends.c follows what the resolver finds, channel_balance.c chooses a backend for each
- * call, channel_wait.c has the calls that wait for one, channel_state.c tells how it is.
- * subchannel.c has the connections. client_call.c has the calls, client_retry.c and client_hedge.c
- * their further attempts; unary.c and stream.c are the ways to make them. All but what is marked
+ * channel_backends.c follows what the resolver finds, channel_balance.c how the backends are,
+ * channel_pick.c chooses one for each call, channel_wait.c has the calls that wait for one,
+ * channel_state.c tells how it is. subchannel.c has the connections. client_start.c makes calls,
+ * client_call.c has them, client_retry.c and client_hedge.c their further attempts; unary.c and
+ * stream.c are the ways to make them. All but what is marked
  * lives in the channel's loop.
  */
 #ifndef WEIR_RPC_CHANNEL_IMPL_H
@@ -173,6 +174,16 @@ void weir__client_call_go(weir__client_call *call);
 /** Instead of weir__client_call_go(). */
 void weir__client_call_drop(weir__client_call *call);
 
+/* client_call.c, for client_start.c */
+
+extern const weir__call_ops weir__client_call_ops;
+/** Tells the end, once, and frees. */
+void weir__client_call_tell(weir__client_call *call, const weir_status *status);
+/** One that nobody knows of. */
+void weir__client_call_free(weir__client_call *call);
+/** The interceptors may see it, and it is placed then. */
+void weir__client_call_proceed(weir_call *call);
+
 /** The engine takes the call, or says why not. */
 WEIR_MUST_CHECK weir_err weir__client_call_attach(weir__client_call *call, weir__sub *sub);
 /** Its connection has lost it. @return true: it goes on, because no server has seen it */
@@ -225,8 +236,8 @@ const char *weir__channel_health_service(const weir_channel *channel);
 /** The policy of `config`, which must outlive its use. @errors WEIR_ENOMEM: all is as it was */
 WEIR_MUST_CHECK weir_err weir__channel_set_policy(weir_channel *channel,
                                                   const weir_balance_config *config);
-/** The balancer learns what is usable now, if it can. */
-void weir__channel_tell_balancer(weir_channel *channel);
+/** The balancer learns what is usable now. @return false: out of memory */
+bool weir__channel_tell_balancer(weir_channel *channel);
 /** There is another list, or config: the policy begins anew with the subchannels as they are. */
 void weir__channel_rebalance(weir_channel *channel);
 /** A subchannel's state is another now. */
@@ -239,6 +250,8 @@ void weir__channel_reset_backoff(weir_channel *channel);
 bool weir__channel_is_ring(const weir_channel *channel);
 /** Calls can be placed, or could but for limits. */
 bool weir__channel_is_ready(const weir_channel *channel);
+
+/* channel_pick.c */
 
 typedef enum weir__picked {
     WEIR__PICK_OK,

@@ -126,6 +126,9 @@ class Abuse(unittest.TestCase):
     def expect_cut_off(self, attack, code=ENHANCE_YOUR_CALM):
         """`attack` gives bytes, again and again; the server says why it hangs up."""
         with self.beside_a_good_client(), Peer(self.server.port) as peer:
+            # Its SETTINGS are acknowledged first: an ACK among CONTINUATION frames is another attack.
+            while peer.initial_window is None and not peer.closed:
+                peer.read_frame()
             reader = threading.Thread(target=peer.wait_closed)
             reader.start()
             for piece in attack(peer):

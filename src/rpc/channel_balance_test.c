@@ -321,6 +321,32 @@ TEST(channel_balance, the_names_own_service_config_is_followed_unless_the_progra
     backends_close(&bs);
 }
 
+TEST(channel_balance, another_policy_leaves_running_calls_alone)
+{
+    weir_stream *streams[2];
+    open_told(2, (weir_channel_opts){0});
+    tell_list(3, "{\"loadBalancingConfig\":[{\"round_robin\":{}}]}");
+    backends_await(&bs, 2);
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&bs.all[i].asked, 0);
+        atomic_store(&bs.all[i].hold, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_ok(weir_stream_open(&streams[i], bs.channel, &test_methods[UNARY],
+                                   &(text){.text = WEIR_STR("?")}, NULL));
+    while (!atomic_load(&bs.all[0].asked) || !atomic_load(&bs.all[1].asked))
+        sched_yield();
+    tell_list(3, "{\"loadBalancingConfig\":[{\"pick_first\":{}}]}");
+    atomic_store(&bs.all[0].hold, 0);
+    assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        weir_stream_cancel(streams[i]);
+        assert_int_equal(weir_stream_finish(streams[i], bs.mem).code, WEIR_STATUS_CANCELLED);
+        weir_stream_free(streams[i]);
+    }
+    backends_close(&bs);
+}
+
 TEST(channel_balance, a_target_that_its_resolver_refuses_is_told_to_every_call)
 {
     weir_status status;

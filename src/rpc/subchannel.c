@@ -51,6 +51,8 @@ static void let_go(weir__sub *sub)
 
 void weir__sub_stop(weir__sub *sub)
 {
+    if (sub->backend.outstanding > 0)
+        return; /* another policy has given it calls: it stays, unused, until the channel is idle */
     let_go(sub);
     sub->failing = false;
     if (sub->state != WEIR_CONNECTIVITY_IDLE)

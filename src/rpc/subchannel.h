@@ -57,7 +57,7 @@ void weir__sub_move(weir__sub *sub, weir_endpoints *list, size_t index);
 void weir__sub_connect(weir__sub *sub);
 /** The next attempt begins now, if one waits. */
 void weir__sub_reset_backoff(weir__sub *sub);
-/** No connection is wanted: a running one is closed when its calls have ended. */
+/** No connection is wanted. One that has calls stays. */
 void weir__sub_stop(weir__sub *sub);
 /** No new calls; it is freed when what runs has finished, or now: then it is gone. */
 void weir__sub_remove(weir__sub *sub);

@@ -52,20 +52,20 @@ class Finding(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Redis(folder) as redis, \
                 Server("02-greeter-server") as one:
             target = f"redis://{redis.address}/greeters"
-            empty = run("22-own-resolver", target, "ann")
+            empty = run("redis", target, "ann")
             self.assertIn("has no endpoints now", empty.stderr)
             redis.do(f"SADD greeters {one.address}")
-            self.assertEqual(run("22-own-resolver", target, "ann").stdout, "Hello, ann!\n")
+            self.assertEqual(run("redis", target, "ann").stdout, "Hello, ann!\n")
             redis.do("DEL greeters")
             redis.do("SET greeters no-set")
             self.assertIn("cannot be resolved: -WRONGTYPE",
-                          run("22-own-resolver", target, "ann").stderr)
+                          run("redis", target, "ann").stderr)
 
     def test_redis_that_is_away_is_named(self):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
-        said = run("22-own-resolver", f"redis://127.0.0.1:{port}/greeters", "ann").stderr
+        said = run("redis", f"redis://127.0.0.1:{port}/greeters", "ann").stderr
         self.assertIn("cannot be resolved", said)
         self.assertIn(f"127.0.0.1:{port}", said)
 

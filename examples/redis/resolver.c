@@ -1,11 +1,9 @@
-/* A resolver of one's own: a service's addresses are the members of a set in Redis, which is asked
- * every second. 22-own-resolver redis://127.0.0.1:6379/KEY NAME calls the greeters that it finds.
- */
+/* A kind of resolver in a file of its own: Redis is asked every second. */
+#include "resolver.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/weir.h>
-
-#include "greeter.weir.h"
 
 typedef struct redis {
     weir_resolver head;
@@ -77,9 +75,6 @@ static void redis_free(weir_resolver *resolver)
     free(r);
 }
 
-static weir_err start(weir_resolver **out, const weir_resolver_request *request, weir_why *why);
-static const weir_resolver_type redis_type = {"redis", start, NULL, redis_free};
-
 static weir_err start(weir_resolver **out, const weir_resolver_request *request, weir_why *why)
 {
     if (!*request->authority || !*request->path)
@@ -87,7 +82,7 @@ static weir_err start(weir_resolver **out, const weir_resolver_request *request,
     redis *r = calloc(1, sizeof *r);
     if (!r)
         return WEIR_ENOMEM;
-    *r = (redis){{&redis_type}, request->events, request->user, request->loop, .list = NULL};
+    *r = (redis){{&redis_resolver}, request->events, request->user, request->loop, .list = NULL};
     snprintf(r->question, sizeof r->question, "SMEMBERS %s\r\n", request->path);
     weir_tcp_client_opts opts = {
         .reconnect = true,
@@ -104,23 +99,4 @@ static weir_err start(weir_resolver **out, const weir_resolver_request *request,
     return err;
 }
 
-int main(int argc, char **argv)
-{
-    static const weir_resolver_type *const types[] = {&redis_type};
-    if (argc != 3)
-        return 2;
-    weir_channel *channel = weir_channel_new(
-        argv[1],
-        &(weir_channel_opts){.resolvers = types, .resolver_count = 1, .balance = "round_robin"});
-    weir_arena *mem = weir_arena_new();
-    greeter_hello_reply *reply;
-    weir_status status = greeter_greeter_say_hello(
-        channel, mem, &(greeter_hello_request){.name = weir_str_from(argv[2])}, &reply, NULL);
-    if (status.code == WEIR_STATUS_OK)
-        printf("%.*s\n", WEIR_STR_ARGS(reply->message));
-    else
-        fprintf(stderr, "%s: %s\n", weir_status_name(status.code), weir_status_text(&status));
-    weir_arena_free(mem);
-    weir_channel_free(channel);
-    return status.code != WEIR_STATUS_OK;
-}
+const weir_resolver_type redis_resolver = {"redis", start, NULL, redis_free};

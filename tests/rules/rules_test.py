@@ -37,6 +37,8 @@ DOORS = {
     r"zstd.*\.h": "src/codec/compress_zstd.c",
     r"jansson\.h": "src/naming/json.h",
     r"zookeeper/.*": "src/zk/zk_client.h",
+    r"sqlite3\.h": "apps/chat/store/db_sqlite.h",
+    r"mysql/.*|mysql\.h": "apps/chat/store/db_mariadb.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -76,8 +76,11 @@ bool db_is_single_writer(const char *url);
 /** Transactions. MariaDB: READ COMMITTED; what must not race takes its row's lock by an UPDATE
  * first. SQLite: BEGIN IMMEDIATE, or with `reads_only` a snapshot. */
 WEIR_MUST_CHECK weir_err db_begin(db *self, bool reads_only);
+/** After a failure the transaction is over. So it is after a statement has ended with WEIR_EAGAIN,
+ * WEIR_ECLOSED or WEIR_EFULL: those after it are refused, and the commit too. */
 WEIR_MUST_CHECK weir_err db_commit(db *self);
-/** Never fails: a connection whose rollback fails is closed and opened anew by the next db_begin().
+/** Without a transaction nothing happens. Never fails: a connection whose rollback fails is closed
+ * and opened anew by the next db_begin().
  */
 void db_rollback(db *self);
 
@@ -91,6 +94,8 @@ int64_t db_total_changes(const db *self);
 /** What the last db_exec()'s INSERT was given as its automatic key, or its
  * LAST_INSERT_ID(expression) in MariaDB. */
 int64_t db_last_id(const db *self);
+/** Connections that were lost and made anew since db_open(). */
+int64_t db_reopened(const db *self);
 
 /** Rows of a query. On the caller's stack; between db_query_rows() and db_rows_end(). Rows of two
  * different queries may be open at once; those of one query not. */

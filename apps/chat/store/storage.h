@@ -65,7 +65,8 @@ typedef struct storage_stats {
 WEIR_MUST_CHECK weir_err storage_open(storage **out, const storage_opts *opts, weir_why *why);
 /** Runs what is queued, then ends the threads. NULL is fine. */
 void storage_close(storage *self);
-/** @thread any @errors WEIR_EFULL: the queue is; `done` will not run */
+/** @thread any @errors WEIR_EFULL: the queue is. WEIR_ECLOSED: storage_close() has begun. `done`
+ * will not run. */
 WEIR_MUST_CHECK weir_err storage_submit(storage *self, storage_job *job);
 /** Submits and waits, for programs' beginnings and tests. @return the job's error. @thread not a
  * storage thread */

@@ -38,7 +38,7 @@ DOORS = {
     r"jansson\.h": "src/naming/json.h",
     r"zookeeper/.*": "src/zk/zk_client.h",
     r"sqlite3\.h": "apps/chat/store/db_sqlite.h",
-    r"mysql/.*|mysql\.h": "apps/chat/store/db_mariadb.h",
+    r"(mysql|mysqld_error|errmsg)\.h": "apps/chat/store/db_mariadb.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -1,6 +1,6 @@
 #include "db_driver.h"
 
-static const db_ops *const drivers[] = {&db_sqlite_ops};
+static const db_ops *const drivers[] = {&db_sqlite_ops, &db_mariadb_ops};
 
 static const db_ops *driver_of(const char *url)
 {

@@ -56,6 +56,7 @@ struct db {
 };
 
 extern const db_ops db_sqlite_ops;
+extern const db_ops db_mariadb_ops;
 
 /**
  * The slot of that query, whose `statement` is NULL at first.

@@ -37,6 +37,7 @@ DOORS = {
     r"zstd.*\.h": "src/codec/compress_zstd.c",
     r"jansson\.h": "src/naming/json.h",
     r"zookeeper/.*": "src/zk/zk_client.h",
+    r"hiredis/.*": "apps/chat/redis/redis_reply.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

@@ -39,6 +39,7 @@ DOORS = {
     r"zookeeper/.*": "src/zk/zk_client.h",
     r"sqlite3\.h": "apps/chat/store/db_sqlite.h",
     r"(mysql|mysqld_error|errmsg)\.h": "apps/chat/store/db_mariadb.h",
+    r"hiredis/.*": "apps/chat/redis/redis_reply.h",
     r"cmocka\.h": "tests/support/test.h",
 }
 # Descriptors of generated messages are public, whatever their package is called.

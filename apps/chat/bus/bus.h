@@ -3,7 +3,8 @@
  * How nodes tell each other what has happened: channels by name, at most once. What is lost here is
  * pulled from the store; the bus says when that may be so.
  *
- * Two implementations: within the process ("local"), and Redis pub/sub ("redis:URL").
+ * Two implementations: within the process ("local": all such buses of the process hear each other,
+ * in whatever loop they are), and Redis pub/sub ("redis://...").
  * @thread the loop's
  */
 #ifndef CHAT_BUS_BUS_H
@@ -30,7 +31,8 @@ typedef struct bus_events {
 typedef struct bus_stats {
     uint64_t published;
     uint64_t received;
-    uint64_t dropped; /**< not published: away, or too much unsent */
+    uint64_t dropped; /**< not published: away, or too much unsent; or lost with the connection
+                         before Redis had confirmed it */
     uint64_t reconnects;
     uint64_t channels; /**< subscribed now */
 } bus_stats;
@@ -64,7 +66,8 @@ enum {
 WEIR_MUST_CHECK weir_err bus_open(bus **out, weir_loop *loop, const char *url,
                                   const bus_events *events, weir_why *why);
 
-/** Once per channel. `ready` follows, not inside this function. @errors WEIR_ENOMEM, WEIR_EEXIST */
+/** Once per channel. `ready` follows, not inside this function.
+ * @errors WEIR_EINVAL: no name, or longer than BUS_MAX_CHANNEL. WEIR_ENOMEM, WEIR_EEXIST */
 static inline weir_err bus_subscribe(bus *self, weir_str channel)
 {
     return self->ops->subscribe(self, channel);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-    BUCKETS = 4096
+    BUCKETS = 1 << 16
 };
 
 typedef struct hub_group {
@@ -17,6 +17,8 @@ typedef struct hub_group {
 
 struct hub {
     pthread_mutex_t lock;
+    hub_changed_fn changed;
+    void *user;
     size_t groups;
     hub_group *buckets[BUCKETS];
 };
@@ -38,12 +40,14 @@ static hub_group **find(hub *self, weir_str name)
     return at;
 }
 
-weir_err hub_new(hub **out)
+weir_err hub_new(hub **out, hub_changed_fn changed, void *user)
 {
     hub *self = calloc(1, sizeof *self);
     if (!self)
         return WEIR_ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
+    self->changed = changed;
+    self->user = user;
     *out = self;
     return WEIR_OK;
 }
@@ -54,6 +58,12 @@ void hub_free(hub *self)
         return;
     pthread_mutex_destroy(&self->lock);
     free(self);
+}
+
+static void tell(hub *self, weir_str name)
+{
+    if (self->changed)
+        self->changed(name, self->user);
 }
 
 static weir_err join(hub *self, weir_str name, hub_member *member)
@@ -70,6 +80,7 @@ static weir_err join(hub *self, weir_str name, hub_member *member)
         memcpy(group->name, name.ptr, name.len);
         *at = group;
         self->groups++;
+        tell(self, name);
     }
     member->group = *at;
     member->group->count++;
@@ -93,21 +104,20 @@ void hub_leave(hub *self, hub_member *member)
         weir_list_remove(&member->node);
         member->group = NULL;
         if (--group->count == 0) {
-            *find(self, weir_str_of(group->name, group->name_len)) = group->next;
-            free(group);
+            weir_str name = weir_str_of(group->name, group->name_len);
+            *find(self, name) = group->next;
             self->groups--;
+            tell(self, name);
+            free(group);
         }
     }
     pthread_mutex_unlock(&self->lock);
 }
 
-static void send_group(hub_group *group, weir_payload *payload, weir_call_id except,
-                       hub_result *result)
+static void send_group(hub_group *group, weir_payload *payload, hub_result *result)
 {
     weir_list_each (node, next, &group->members) {
         hub_member *member = WEIR_CONTAINER_OF(node, hub_member, node);
-        if (weir_call_id_eq(member->call, except))
-            continue;
         weir_err err = weir_call_send_payload_post(member->call, payload);
         if (!err) {
             result->delivered++;
@@ -118,13 +128,13 @@ static void send_group(hub_group *group, weir_payload *payload, weir_call_id exc
     }
 }
 
-hub_result hub_send(hub *self, weir_str name, weir_payload *payload, weir_call_id except)
+hub_result hub_send(hub *self, weir_str name, weir_payload *payload)
 {
     hub_result result = {0, 0};
     pthread_mutex_lock(&self->lock);
     hub_group *group = *find(self, name);
     if (group)
-        send_group(group, payload, except, &result);
+        send_group(group, payload, &result);
     pthread_mutex_unlock(&self->lock);
     return result;
 }
@@ -135,10 +145,35 @@ hub_result hub_send_all(hub *self, weir_payload *payload)
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < BUCKETS; i++) {
         for (hub_group *group = self->buckets[i]; group; group = group->next)
-            send_group(group, payload, (weir_call_id){0}, &result);
+            send_group(group, payload, &result);
     }
     pthread_mutex_unlock(&self->lock);
     return result;
+}
+
+static void each(hub_group *group, void (*fn)(weir_call_id call, void *user), void *user)
+{
+    weir_list_each (node, next, &group->members)
+        fn(WEIR_CONTAINER_OF(node, hub_member, node)->call, user);
+}
+
+void hub_each(hub *self, weir_str name, void (*fn)(weir_call_id call, void *user), void *user)
+{
+    pthread_mutex_lock(&self->lock);
+    hub_group *group = *find(self, name);
+    if (group)
+        each(group, fn, user);
+    pthread_mutex_unlock(&self->lock);
+}
+
+void hub_each_of_all(hub *self, void (*fn)(weir_call_id call, void *user), void *user)
+{
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (hub_group *group = self->buckets[i]; group; group = group->next)
+            each(group, fn, user);
+    }
+    pthread_mutex_unlock(&self->lock);
 }
 
 size_t hub_count(hub *self, weir_str name)

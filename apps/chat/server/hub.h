@@ -16,7 +16,7 @@
 typedef struct hub hub;
 
 enum {
-    HUB_MAX_GROUPS = 100000
+    HUB_MAX_GROUPS = 1 << 20
 };
 
 /** One call's membership in one group; in the caller's memory, which the hub borrows. */
@@ -33,8 +33,12 @@ typedef struct hub_result {
     unsigned dropped;
 } hub_result;
 
-/** @errors WEIR_ENOMEM */
-WEIR_MUST_CHECK weir_err hub_new(hub **out);
+/** Told when a group gets its first member, or has lost its last one; with the hub locked: it must
+ * not call the hub, only note it. */
+typedef void (*hub_changed_fn)(weir_str group, void *user);
+
+/** @param changed  may be NULL @errors WEIR_ENOMEM */
+WEIR_MUST_CHECK weir_err hub_new(hub **out, hub_changed_fn changed, void *user);
 /** Every member must have left. NULL is fine. */
 void hub_free(hub *self);
 
@@ -46,10 +50,14 @@ WEIR_MUST_CHECK weir_err hub_join(hub *self, weir_str group, hub_member *member)
 /** A member that never joined is fine. */
 void hub_leave(hub *self, hub_member *member);
 
-/** Sends to all members but `except`, which may be {0}. */
-hub_result hub_send(hub *self, weir_str group, weir_payload *payload, weir_call_id except);
+/** Sends to all members of a group. */
+hub_result hub_send(hub *self, weir_str group, weir_payload *payload);
 /** Sends to every member of every group, once per membership. */
 hub_result hub_send_all(hub *self, weir_payload *payload);
+/** Calls `fn` for each member's call; with the hub locked: it must not call the hub. */
+void hub_each(hub *self, weir_str group, void (*fn)(weir_call_id call, void *user), void *user);
+/** The same of all groups. */
+void hub_each_of_all(hub *self, void (*fn)(weir_call_id call, void *user), void *user);
 /** Members of a group now. */
 size_t hub_count(hub *self, weir_str group);
 

@@ -1,0 +1,45 @@
+/**
+ * @file
+ * A device's stream: which conversations it hears, and the Heads that tell it how far they go.
+ *
+ * A stream joins its conversations first and reads how far they go afterwards, so that whatever is not
+ * in the Heads is pushed: nothing falls between.
+ * @thread the call's loop, where nothing else is said
+ */
+#ifndef CHAT_SERVER_SESSION_H
+#define CHAT_SERVER_SESSION_H
+
+#include "app.h"
+#include "weir/chat/v1/chat.weir.h"
+
+enum {
+    SESSION_MAX_SENDS = 64 /* unanswered; then no more is read of the stream */
+};
+
+typedef struct session {
+    app *app;
+    weir_call *call;
+    const caller *who;
+    hub_member user, all;
+    atomic_ullong missed; /* frames that it was too slow for */
+    struct joined *joined; /* conversations, by their ids' order in the last list */
+    size_t joined_count;
+    unsigned sends;
+    bool begun;
+    bool paused;
+    bool refreshing;
+    bool again; /* refresh once more when this one is over */
+} session;
+
+/** In the call's arena; kept as the call's data. NULL: out of memory */
+session *session_new(app *app, weir_call *call);
+/** After Hello. The first Heads follow. */
+void session_begin(session *self, const chat_hello *hello);
+/** Looks anew at which conversations there are, and sends Heads. */
+void session_refresh(session *self);
+/** Whether it hears a conversation, and its kind. */
+bool session_hears(const session *self, uint64_t conversation, chat_conversation_kind *kind);
+/** The call is over. */
+void session_end(session *self);
+
+#endif

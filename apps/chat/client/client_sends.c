@@ -254,8 +254,7 @@ weir_err client_sends_flush(chat_client *self)
 {
     weir_err err = WEIR_OK;
     size_t before = self->sends.in_flight;
-    weir_list_each(node, following, &self->sends.lanes)
-    {
+    weir_list_each (node, following, &self->sends.lanes) {
         client_lane *lane = lane_of(node);
         if (err || self->sends.in_flight >= self->opts.window)
             break;

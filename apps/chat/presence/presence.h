@@ -5,8 +5,9 @@
  * carries its node's name, so that what a dead node has left behind expires, and a device that goes
  * late erases only itself.
  *
- * Two implementations: within the process ("local"), and Redis ("redis:URL", a hash per user with a
- * time to live, changed by scripts, so atomically).
+ * Two implementations: within the process ("local": all of these see the same users, in whatever
+ * loop they are), and Redis ("redis://...", a hash per user with a time to live, changed by
+ * scripts, so atomically).
  * @thread the loop's
  */
 #ifndef CHAT_PRESENCE_PRESENCE_H
@@ -72,7 +73,8 @@ WEIR_MUST_CHECK weir_err presence_open(presence **out, weir_loop *loop, const pr
  * @param device  unique at this node
  * @param fn      may be NULL; not inside this function
  * @errors WEIR_ENOMEM, WEIR_EFULL: too much unanswered: `fn` does not run. To `fn`: WEIR_ECLOSED:
- *         Redis is away
+ *         Redis is away, which takes 2 s to notice. WEIR_EIO, WEIR_EPROTO: it refuses the command,
+ *         or answers what makes no sense
  */
 static inline weir_err presence_set(presence *self, uint64_t user_id, uint64_t device,
                                     presence_state state, presence_changed_fn fn, void *user)
@@ -80,7 +82,7 @@ static inline weir_err presence_set(presence *self, uint64_t user_id, uint64_t d
     return self->ops->set(self, user_id, device, state, fn, user);
 }
 
-/** @errors as presence_set() */
+/** @errors as presence_set(); WEIR_EINVAL: more than PRESENCE_MAX_ASKED users */
 static inline weir_err presence_get(presence *self, const uint64_t *user_ids, size_t count,
                                     presence_fn fn, void *user)
 {

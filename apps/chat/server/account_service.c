@@ -1,8 +1,10 @@
 /* AccountService: who one is. */
+#include <stdio.h>
+
 #include "auth.h"
 #include "devices.h"
+#include "model/people.h"
 #include "password.h"
-#include "store/people.h"
 #include "work.h"
 
 typedef struct account_work {
@@ -58,11 +60,11 @@ static weir_status give_token(weir_blocking_call *call, const app *self, const a
     caller who = {.id = of->id, .generation = of->generation};
     memcpy(who.name, of->name.ptr, of->name.len);
     chat_profile *profile = weir_arena_zalloc(weir_blocking_arena(call), sizeof *profile);
-    if (!profile || auth_log_in(self, &who, weir_blocking_arena(call), &reply->token,
-                                &reply->expires_us))
+    if (!profile ||
+        auth_log_in(self, &who, weir_blocking_arena(call), &reply->token, &reply->expires_us))
         return weir_blocking_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
-    *profile = (chat_profile){
-        .name = of->name, .display_name = of->display_name, .about = of->about};
+    *profile =
+        (chat_profile){.name = of->name, .display_name = of->display_name, .about = of->about};
     reply->profile = profile;
     return WEIR_BLOCKING_OK;
 }
@@ -127,14 +129,15 @@ static weir_err find_account(db *d, work *is)
     return err == WEIR_ENOENT ? WEIR_OK : err;
 }
 
-/** A name that nobody has takes as long as a wrong password: so nobody learns which names there are.
+/** A name that nobody has takes as long as a wrong password: so nobody learns which names there
+ * are.
  */
 static weir_status check_password(weir_blocking_call *call, app *self, const account *of,
                                   weir_str password)
 {
-    static const char nobody[] = "scrypt:14:00000000000000000000000000000000:"
-                                 "0000000000000000000000000000000000000000000000000000000000000000";
-    weir_str hash = of ? of->password : WEIR_STR(nobody);
+    char nobody[PASSWORD_HASH_MAX];
+    snprintf(nobody, sizeof nobody, "scrypt:%u:%032d:%064d", self->opts->password_cost, 0, 0);
+    weir_str hash = of ? of->password : weir_str_from(nobody);
     weir_err err = password_check(self->passwords, password, hash);
     if (err && err != WEIR_EACCES)
         return hash_failed(call, err);
@@ -175,14 +178,12 @@ static weir_status get_profile(weir_blocking_call *call, const chat_get_profile_
                                  .who = auth_blocking_caller(call),
                                  .run = find_account,
                                  .job.reads_only = true}};
-    found.account.name =
-        request->name.len > 0 ? request->name : weir_blocking_identity(call);
+    found.account.name = request->name.len > 0 ? request->name : weir_blocking_identity(call);
     weir_status status = work_run(&found.is, call);
     if (status.code != WEIR_STATUS_OK)
         return status;
     const account *of = &found.account;
-    *reply = (chat_profile){
-        .name = of->name, .display_name = of->display_name, .about = of->about};
+    *reply = (chat_profile){.name = of->name, .display_name = of->display_name, .about = of->about};
     if (of->id != found.is.who.id && found.theirs != CHAT_RELATION_FRIEND)
         return status;
     devices_ask(self, &of->id, 1, &there);
@@ -199,10 +200,8 @@ static weir_err set_account(db *d, work *is)
 static weir_status set_profile(weir_blocking_call *call, const chat_set_profile_request *request,
                                chat_profile *reply, void *user)
 {
-    work is = {.app = user,
-               .who = auth_blocking_caller(call),
-               .request = request,
-               .run = set_account};
+    work is = {
+        .app = user, .who = auth_blocking_caller(call), .request = request, .run = set_account};
     if (request->display_name.len == 0 || request->display_name.len > 64 ||
         request->about.len > 512)
         return weir_blocking_fail(call, WEIR_STATUS_INVALID_ARGUMENT,

@@ -2,9 +2,9 @@
  * @file
  * What the services of a node share.
  *
- * Threads: calls live in the server's loops; handlers that block run on its workers; the store's jobs
- * end on storage threads; and the accepting loop (`loop`) owns the bus, presence and everything that is
- * told to others, in the order in which it comes.
+ * Threads: calls live in the server's loops; handlers that block run on its workers; the store's
+ * jobs end on storage threads; and the accepting loop (`loop`) owns the bus, presence and
+ * everything that is told to others, in the order in which it comes.
  */
 #ifndef CHAT_SERVER_APP_H
 #define CHAT_SERVER_APP_H
@@ -14,10 +14,10 @@
 
 #include "bus/bus.h"
 #include "hub.h"
+#include "model/accounts.h"
+#include "model/ids.h"
 #include "options.h"
 #include "presence/presence.h"
-#include "store/accounts.h"
-#include "store/ids.h"
 #include "store/storage.h"
 
 enum {
@@ -30,27 +30,27 @@ enum {
 
 /** What an admin sees; see counters.c. */
 typedef struct counters {
-    atomic_ullong sessions;       /* chat streams, now */
-    atomic_ullong subscriptions;  /* to topics, now */
-    atomic_ullong stored;         /* messages */
-    atomic_ullong repeated;       /* sends of what was stored already */
-    atomic_ullong refused;        /* sends */
-    atomic_ullong failed;         /* sends that the store could not take */
-    atomic_ullong pushed;         /* frames to streams */
-    atomic_ullong missed;         /* frames that a stream was too slow for */
+    atomic_ullong sessions;      /* chat streams, now */
+    atomic_ullong subscriptions; /* to topics, now */
+    atomic_ullong stored;        /* messages */
+    atomic_ullong repeated;      /* sends of what was stored already */
+    atomic_ullong refused;       /* sends */
+    atomic_ullong failed;        /* sends that the store could not take */
+    atomic_ullong pushed;        /* frames to streams */
+    atomic_ullong missed;        /* frames that a stream was too slow for */
     atomic_ullong logins;
     atomic_ullong logins_refused;
-    atomic_ullong heads;          /* asked for, or sent because pushes may be missing */
-    atomic_ullong marks;          /* stored */
-    atomic_ullong marks_dropped;  /* found no room; a later one says as much */
+    atomic_ullong heads;         /* asked for, or sent because pushes may be missing */
+    atomic_ullong marks;         /* stored */
+    atomic_ullong marks_dropped; /* found no room; a later one says as much */
 } counters;
 
 typedef struct app {
     const options *opts;
     weir_loop *loop; /* the accepting one */
     weir_server *server;
-    char node[64];   /* its name: for people */
-    uint64_t origin; /* random: whose a message on the bus is */
+    char node[128];           /* its name: for people */
+    uint64_t origin;          /* random: whose a message on the bus is */
     unsigned char secret[32]; /* of tokens; all nodes share it */
     ids ids;
     storage *storage;
@@ -66,6 +66,7 @@ typedef struct app {
     weir_rate_limiter *logins;      /* per address */
     weir_rate_limiter *login_names; /* per name and address */
     counters counters;
+    weir_timer check;         /* of subscriptions, for what a bus may have lost */
     void (*stop)(void *user); /* as SIGTERM does; any thread */
     void *stop_user;
 } app;
@@ -84,8 +85,10 @@ WEIR_MUST_CHECK weir_err chat_serve(weir_server *server, app *self);
 WEIR_MUST_CHECK weir_err notification_serve(weir_server *server, app *self);
 WEIR_MUST_CHECK weir_err admin_serve(weir_server *server, app *self);
 
-/** Whether a name of a user, room or topic may be used: 1 to `max` bytes of small letters, digits and
- * ". _ -", which an admin's topics may have "/" between. */
+/** Tells clients to go elsewhere: the node is about to stop. @thread the app's loop */
+void app_drain(app *self);
+
+/** Whether a name of a user, room or topic may be used: 1 to `max` bytes of a-z 0-9 . _ - */
 bool chat_name_is_valid(weir_str name, size_t max);
 /** "c/18446744073709551615" and the like. */
 #define CHAT_CHANNEL_MAX 80

@@ -13,7 +13,8 @@ static const char *const open_paths[] = {
     NULL,
 };
 
-/** The name within a `caller` in the call's arena is the call's identity: so one leads to the other. */
+/** The name within a `caller` in the call's arena is the call's identity: so one leads to the
+ * other. */
 static weir_err check(weir_call *call, weir_str token, weir_str *identity, void *user)
 {
     const app *self = user;
@@ -35,7 +36,7 @@ weir_bearer_auth_opts auth_opts(app *self)
 
 static const caller *of_identity(weir_str identity)
 {
-    return WEIR_CONTAINER_OF(identity.ptr, caller, name);
+    return (const caller *)(identity.ptr - offsetof(caller, name));
 }
 
 const caller *auth_caller(const weir_call *call)

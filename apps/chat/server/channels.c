@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* A fence is a channel of its own: the bus confirms subscriptions in their order, so when the fence's
- * is confirmed, so are all before it. */
+/* A fence is a channel of its own: the bus confirms subscriptions in their order, so when the
+ * fence's is confirmed, so are all before it. */
 
 struct channels {
     app *app;
@@ -20,12 +20,12 @@ typedef struct change {
     char group[];
 } change;
 
-weir_err channels_new(struct channels **out, app *app)
+weir_err channels_new(struct channels **out, app *host)
 {
     struct channels *self = calloc(1, sizeof *self);
     if (!self)
         return WEIR_ENOMEM;
-    self->app = app;
+    self->app = host;
     weir_list_init(&self->fences);
     *out = self;
     return WEIR_OK;
@@ -39,13 +39,13 @@ void channels_free(struct channels *self)
 /** What matters is how it is now: several changes of one group may be on their way. */
 static void apply(struct channels *self, weir_str group)
 {
-    app *app = self->app;
-    bool wanted = hub_count(app->chats, group) > 0 || hub_count(app->topics, group) > 0;
+    app *host = self->app;
+    bool wanted = hub_count(host->chats, group) > 0 || hub_count(host->topics, group) > 0;
     if (!wanted) {
-        bus_unsubscribe(app->bus, group);
+        bus_unsubscribe(host->bus, group);
         return;
     }
-    weir_err err = bus_subscribe(app->bus, group);
+    weir_err err = bus_subscribe(host->bus, group);
     if (err && err != WEIR_EEXIST)
         WEIR_LOG_WARN("a channel cannot be heard (%s): its messages come with the next heads",
                       weir_err_text(err));
@@ -61,14 +61,16 @@ static void on_change(weir_task *task, weir_err err)
 
 void channels_changed(weir_str group, void *user)
 {
-    app *app = user;
+    app *host = user;
+    if (group.len < 2 || group.ptr[1] != '/')
+        return; /* this node's own, such as "all" */
     change *note = malloc(sizeof *note + group.len);
     if (!note)
         return; /* the next heads bring what is missed */
-    note->app = app;
+    note->app = host;
     note->len = group.len;
     memcpy(note->group, group.ptr, group.len);
-    weir_loop_post(app->loop, &note->task, on_change);
+    weir_loop_post(host->loop, &note->task, on_change);
 }
 
 static void release(fence *waiting)

@@ -1,7 +1,7 @@
 /**
  * @file
- * Which channels of the bus this node hears: those whose hub groups have members here. Joining is not
- * at once; who needs to know that nothing is missed from now on waits at a fence.
+ * Which channels of the bus this node hears: those whose hub groups have members here. Joining is
+ * not at once; who needs to know that nothing is missed from now on waits at a fence.
  */
 #ifndef CHAT_SERVER_CHANNELS_H
 #define CHAT_SERVER_CHANNELS_H
@@ -9,7 +9,7 @@
 #include "app.h"
 
 /** @thread as app_open() */
-WEIR_MUST_CHECK weir_err channels_new(struct channels **out, app *app);
+WEIR_MUST_CHECK weir_err channels_new(struct channels **out, app *host);
 /** NULL is fine. */
 void channels_free(struct channels *self);
 
@@ -18,8 +18,8 @@ void channels_changed(weir_str group, void *app);
 
 /** In its owner's memory. */
 typedef struct fence {
-    /** In the app's loop: every group that was joined before channels_wait() is heard, or the bus is
-     * away; its last touch. */
+    /** In the app's loop: every group that was joined before channels_wait() is heard, or the bus
+     * is away; its last touch. */
     void (*done)(struct fence *fence);
     struct channels *channels; /* its own, as all below */
     weir_task task;

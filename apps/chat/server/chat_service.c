@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#include "marks.h"
 #include "devices.h"
+#include "marks.h"
 
 /* Sends, and their answers. */
 
@@ -76,8 +76,8 @@ static void sent(const sending *is, const message_stored *stored, const weir_sta
     made->stored = *stored;
     made->client_id_len = is->message.client_id.len;
     memcpy(made->client_id, is->message.client_id.ptr, made->client_id_len);
-    size_t len = why->message.len < sizeof made->text - 1 ? why->message.len
-                                                          : sizeof made->text - 1;
+    size_t len =
+        why->message.len < sizeof made->text - 1 ? why->message.len : sizeof made->text - 1;
     memcpy(made->text, why->message.ptr, len);
     if (weir_call_run_post(is->call, on_answer, made))
         free(made);

@@ -1,5 +1,5 @@
 /* ConversationService: groups and rooms, and who is in them. */
-#include "store/conversations.h"
+#include "model/conversations.h"
 
 #include "auth.h"
 #include "tell.h"
@@ -14,17 +14,17 @@ typedef struct conversation_work {
     uint64_t user;
 } conversation_work;
 
-static void tell_new(app *app, uint64_t user, const chat_conversation *conversation)
+static void tell_new(app *host, uint64_t user, const chat_conversation *conversation)
 {
     chat_server_frame frame = {CHAT_SERVER_FRAME_FRAME_CONVERSATION,
                                .frame.conversation = conversation};
-    tell_user_post(app, user, &frame);
+    tell_user_post(host, user, &frame);
 }
 
-static void tell_left(app *app, uint64_t user, uint64_t conversation)
+static void tell_left(app *host, uint64_t user, uint64_t conversation)
 {
     chat_server_frame frame = {CHAT_SERVER_FRAME_FRAME_LEFT, .frame.left = conversation};
-    tell_user_post(app, user, &frame);
+    tell_user_post(host, user, &frame);
 }
 
 /** The conversation as the caller sees it, into the reply. */
@@ -127,11 +127,9 @@ static weir_err change(db *d, work *is)
 static weir_status change_member(weir_blocking_call *call, member_action action,
                                  const chat_member_request *request, void *user)
 {
-    conversation_work self = {.is = {.app = user,
-                                     .who = auth_blocking_caller(call),
-                                     .request = request,
-                                     .run = change},
-                              .action = action};
+    conversation_work self = {
+        .is = {.app = user, .who = auth_blocking_caller(call), .request = request, .run = change},
+        .action = action};
     weir_status status = work_run(&self.is, call);
     if (status.code != WEIR_STATUS_OK)
         return status;
@@ -181,8 +179,7 @@ static weir_err read_conversations(db *d, work *is)
 {
     chat_list_conversations_response *reply = is->reply;
     chat_conversation *items;
-    weir_err err =
-        conversations_list(d, is->who.id, is->mem, &items, &reply->conversations.len);
+    weir_err err = conversations_list(d, is->who.id, is->mem, &items, &reply->conversations.len);
     reply->conversations.items = items;
     return err;
 }

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "store/people.h"
+#include "model/people.h"
 #include "tell.h"
 
 enum {
@@ -10,7 +10,7 @@ enum {
     REFRESH_SLICES = 20 /* of the devices, one each second: all of them within presence's 60 s */
 };
 
-#define TICK_US WEIR_SECONDS(1)
+#define TICK_US   WEIR_SECONDS(1)
 #define LINGER_US WEIR_SECONDS(3)
 
 typedef struct device {
@@ -37,7 +37,7 @@ static const chat_presence as[] = {[PRESENCE_OFFLINE] = CHAT_PRESENCE_OFFLINE,
 void devices_show(const presence_info *info, int64_t stored_us, chat_profile *out)
 {
     out->presence = as[info->state];
-    out->last_seen_us = info->last_seen_us > 0              ? info->last_seen_us
+    out->last_seen_us = info->last_seen_us > 0            ? info->last_seen_us
                         : info->state == PRESENCE_OFFLINE ? stored_us
                                                           : 0;
 }
@@ -187,8 +187,7 @@ void devices_set(struct devices *self, const caller *who, weir_call_id call, pre
     note *made = calloc(1, sizeof *made);
     if (!made)
         return;
-    made->wanted = (device){
-        .app = self->app, .who = *who, .number = call.value, .state = state};
+    made->wanted = (device){.app = self->app, .who = *who, .number = call.value, .state = state};
     weir_loop_post(self->app->loop, &made->task, on_note);
 }
 
@@ -205,13 +204,13 @@ static void on_tick(weir_timer *timer, void *user)
     weir_loop_after(self->app->loop, timer, TICK_US, on_tick, self);
 }
 
-weir_err devices_new(struct devices **out, app *app)
+weir_err devices_new(struct devices **out, app *host)
 {
     struct devices *self = calloc(1, sizeof *self);
     if (!self)
         return WEIR_ENOMEM;
-    self->app = app;
-    weir_loop_after(app->loop, &self->tick, TICK_US, on_tick, self);
+    self->app = host;
+    weir_loop_after(host->loop, &self->tick, TICK_US, on_tick, self);
     *out = self;
     return WEIR_OK;
 }
@@ -255,14 +254,14 @@ static void on_question(weir_task *task, weir_err err)
         weir_latch_down(&self->answered);
 }
 
-void devices_ask(app *app, const uint64_t *users, size_t count, presence_info *infos)
+void devices_ask(app *host, const uint64_t *users, size_t count, presence_info *infos)
 {
-    question asked = {.app = app, .users = users, .count = count, .infos = infos};
+    question put = {.app = host, .users = users, .count = count, .infos = infos};
     memset(infos, 0, count * sizeof *infos);
     if (count == 0)
         return;
-    weir_latch_init(&asked.answered, 1);
-    weir_loop_post(app->loop, &asked.task, on_question);
-    weir_latch_wait(&asked.answered);
-    weir_latch_fini(&asked.answered);
+    weir_latch_init(&put.answered, 1);
+    weir_loop_post(host->loop, &put.task, on_question);
+    weir_latch_wait(&put.answered);
+    weir_latch_fini(&put.answered);
 }

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "store/messages.h"
+#include "model/messages.h"
 #include "tell.h"
 
 enum {
@@ -58,20 +58,20 @@ static void end(storage_job *job, weir_err err, const char *why)
     for (size_t i = 0; i < self->count; i++) {
         waiting *item = self->items[i];
         if (!err && item->tell)
-            tell_conversation_post(self->app, item->mark.conversation,
-                                   &(chat_server_frame){CHAT_SERVER_FRAME_FRAME_MARK,
-                                                        .frame.mark = &item->mark});
+            tell_conversation_post(
+                self->app, item->mark.conversation,
+                &(chat_server_frame){CHAT_SERVER_FRAME_FRAME_MARK, .frame.mark = &item->mark});
         free(item);
     }
     free(self);
 }
 
-static void submit(app *app, waiting *list)
+static void submit(app *host, waiting *list)
 {
     while (list) {
         batch *made = calloc(1, sizeof *made);
         if (made)
-            *made = (batch){.job = {.run = store, .done = end}, .app = app};
+            *made = (batch){.job = {.run = store, .done = end}, .app = host};
         for (size_t i = 0; list && i < PER_JOB; i++) {
             waiting *item = list;
             list = item->next;
@@ -80,7 +80,7 @@ static void submit(app *app, waiting *list)
             else
                 free(item);
         }
-        weir_err err = made ? storage_submit(app->storage, &made->job) : WEIR_ENOMEM;
+        weir_err err = made ? storage_submit(host->storage, &made->job) : WEIR_ENOMEM;
         if (err && made)
             end(&made->job, err, NULL);
     }
@@ -110,14 +110,14 @@ static void on_time(weir_timer *timer, void *user)
     weir_loop_after(self->app->loop, timer, FLUSH_US, on_time, self);
 }
 
-weir_err marks_new(struct marks **out, app *app)
+weir_err marks_new(struct marks **out, app *host)
 {
     struct marks *self = calloc(1, sizeof *self);
     if (!self)
         return WEIR_ENOMEM;
-    self->app = app;
+    self->app = host;
     pthread_mutex_init(&self->lock, NULL);
-    weir_loop_after(app->loop, &self->timer, FLUSH_US, on_time, self);
+    weir_loop_after(host->loop, &self->timer, FLUSH_US, on_time, self);
     *out = self;
     return WEIR_OK;
 }

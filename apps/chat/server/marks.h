@@ -1,7 +1,7 @@
 /**
  * @file
- * Delivered and read marks on their way to the store: they are cumulative, so that those of one second
- * become one write each, and one that is lost is said again by the next.
+ * Delivered and read marks on their way to the store: they are cumulative, so that those of one
+ * second become one write each, and one that is lost is said again by the next.
  */
 #ifndef CHAT_SERVER_MARKS_H
 #define CHAT_SERVER_MARKS_H
@@ -14,7 +14,7 @@ enum {
 };
 
 /** @thread as app_open() */
-WEIR_MUST_CHECK weir_err marks_new(struct marks **out, app *app);
+WEIR_MUST_CHECK weir_err marks_new(struct marks **out, app *host);
 /** Stores what waits, and waits for it. NULL is fine. */
 void marks_close(struct marks *self);
 /** @param tell  whether others are told, once it is stored @thread any */

@@ -30,9 +30,9 @@ static void send_message(weir_call *call, const chat_send_message_request *reque
 
 /* The others wait for the store on a worker. */
 
-static weir_err read_history(db *d, work *work)
+static weir_err read_history(db *d, work *is)
 {
-    return messages_history(d, work->who.id, work->request, work->mem, work->reply, &work->why);
+    return messages_history(d, is->who.id, is->request, is->mem, is->reply, &is->why);
 }
 
 static weir_status history(weir_blocking_call *call, const chat_history_request *request,
@@ -47,9 +47,9 @@ static weir_status history(weir_blocking_call *call, const chat_history_request 
     return work_run(&is, call);
 }
 
-static weir_err read_sync(db *d, work *work)
+static weir_err read_sync(db *d, work *is)
 {
-    return messages_sync(d, work->who.id, work->request, work->mem, work->reply);
+    return messages_sync(d, is->who.id, is->request, is->mem, is->reply);
 }
 
 static weir_status sync_(weir_blocking_call *call, const chat_sync_request *request,
@@ -66,12 +66,12 @@ static weir_status sync_(weir_blocking_call *call, const chat_sync_request *requ
     return work_run(&is, call);
 }
 
-static weir_err write_marks(db *d, work *work)
+static weir_err write_marks(db *d, work *is)
 {
-    const chat_acknowledge_request *request = work->request;
+    const chat_acknowledge_request *request = is->request;
     weir_err err = WEIR_OK;
     for (size_t i = 0; !err && i < request->marks.len; i++)
-        err = messages_mark(d, work->who.id, &request->marks.items[i]);
+        err = messages_mark(d, is->who.id, &request->marks.items[i]);
     return err;
 }
 

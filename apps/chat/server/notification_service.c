@@ -1,13 +1,13 @@
-/* NotificationService: topics that users subscribe to. What a subscriber gets comes by seq: a push that
- * is the next one is passed on; one that is not, or that finds the reader too slow, has the rest pulled
- * from the store. So none is left out, and none comes twice. */
+/* NotificationService: topics that users subscribe to. What a subscriber gets comes by seq: a push
+ * that is the next one is passed on; one that is not, or that finds the reader too slow, has the
+ * rest pulled from the store. So none is left out, and none comes twice. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "auth.h"
 #include "channels.h"
+#include "model/messages.h"
 #include "sending.h"
-#include "store/messages.h"
 #include "tell.h"
 #include "weir/chat/v1/notification.weir.h"
 #include "work.h"
@@ -22,9 +22,9 @@ enum {
 typedef struct followed {
     hub_member member;
     weir_str name;
-    uint64_t sent;   /* up to there it has everything */
-    uint64_t newest; /* that was heard of */
-    bool started;    /* `sent` is known */
+    uint64_t sent; /* up to there it has everything, */
+    bool started;  /* which is known */
+    bool behind;   /* the store may have more */
 } followed;
 
 /** A running Subscribe call, in the call's arena. */
@@ -32,29 +32,41 @@ typedef struct subscription {
     app *app;
     weir_call *call;
     atomic_ullong missed;
-    bool pulling;
-    bool blocked; /* the reader is too slow: wait for writable */
+    hub_member all;
+    unsigned recent;
+    const followed *pulling; /* whose notifications are being read */
+    bool waiting;            /* for the bus: nothing is read yet */
+    bool blocked;            /* the reader is too slow: wait for writable */
     size_t count;
     followed topics[];
 } subscription;
+
+static followed *find(subscription *sub, weir_str topic)
+{
+    for (size_t i = 0; i < sub->count; i++) {
+        if (weir_str_eq(sub->topics[i].name, topic))
+            return &sub->topics[i];
+    }
+    return NULL;
+}
 
 /* Pulling: one job at a time, for the first topic that is behind. */
 
 typedef struct pull {
     storage_job job;
-    fence fence;
     app *app;
     weir_call_id call;
-    size_t index; /* of the topic */
     weir_arena *mem;
-    char topic[CHAT_MAX_NAME + 1];
-    bool find_start; /* from `recent` before the end; else from `after` */
+    size_t index;    /* of the topic */
+    size_t name_len; /* its name's */
+    bool find_start; /* `recent` before the end; else behind `after` */
     unsigned recent;
     uint64_t after;
     chat_notification *items;
     size_t count;
     bool more;
     weir_err err;
+    char name[CHAT_MAX_NAME];
 } pull;
 
 static void free_pull(pull *self)
@@ -66,18 +78,18 @@ static void free_pull(pull *self)
 static weir_err read_notes(db *d, storage_job *job)
 {
     pull *self = WEIR_CONTAINER_OF(job, pull, job);
-    weir_arena_reset(self->mem);
-    uint64_t after = self->after;
+    weir_str topic = weir_str_of(self->name, self->name_len);
+    uint64_t after = self->after, end;
     weir_err err = WEIR_OK;
+    weir_arena_reset(self->mem);
     if (self->find_start) {
-        err = messages_topic_end(d, self->topic, &after);
-        after = after > self->recent ? after - self->recent : 0;
+        err = messages_topic_end(d, topic, &end);
+        after = !err && end > self->recent ? end - self->recent : 0;
     }
     if (!err)
-        err = messages_of_topic(d, self->topic, after, PULLED, self->mem, &self->items,
-                                &self->count, &self->more);
-    if (!err)
-        self->after = after;
+        err = messages_of_topic(d, topic, after, PULLED, self->mem, &self->items, &self->count,
+                                &self->more);
+    self->after = after;
     return err;
 }
 
@@ -87,68 +99,56 @@ static void pulled(storage_job *job, weir_err err, const char *why)
 {
     pull *self = WEIR_CONTAINER_OF(job, pull, job);
     if (err)
-        work_status(err, why);
+        work_status(err, why); /* logs what is worth it */
     self->err = err;
     if (weir_call_run_post(self->call, on_pulled, self))
         free_pull(self);
 }
 
-static void submit(pull *self)
-{
-    self->job = (storage_job){.run = read_notes, .done = pulled, .reads_only = true};
-    weir_err err = storage_submit(self->app->storage, &self->job);
-    if (err)
-        pulled(&self->job, err, NULL);
-}
-
-static void on_fence(fence *waiting)
-{
-    submit(WEIR_CONTAINER_OF(waiting, pull, fence));
-}
-
-static pull *new_pull(subscription *sub, size_t index)
+static weir_err begin_pull(subscription *sub, followed *topic)
 {
     pull *made = calloc(1, sizeof *made);
     weir_arena *mem = weir_arena_new();
-    if (!made || !mem) {
+    weir_err err = WEIR_ENOMEM;
+    if (made && mem) {
+        *made = (pull){
+            .job = {.run = read_notes, .done = pulled, .reads_only = true},
+            .app = sub->app,
+            .call = weir_call_id_of(sub->call),
+            .mem = mem,
+            .index = (size_t)(topic - sub->topics),
+            .name_len = topic->name.len,
+            .find_start = !topic->started,
+            .recent = sub->recent,
+            .after = topic->sent,
+        };
+        memcpy(made->name, topic->name.ptr, topic->name.len);
+        err = storage_submit(sub->app->storage, &made->job);
+    }
+    if (err) {
         weir_arena_free(mem);
         free(made);
-        return NULL;
+        return err;
     }
-    made->app = sub->app;
-    made->call = weir_call_id_of(sub->call);
-    made->index = index;
-    made->mem = mem;
-    memcpy(made->topic, sub->topics[index].name.ptr, sub->topics[index].name.len);
-    return made;
+    sub->pulling = topic;
+    topic->behind = false; /* what is pushed from now on may not be in it */
+    return WEIR_OK;
 }
 
-/** Passes on what is next. @return false: the reader is too slow */
-static bool pass(subscription *sub, followed *topic, const chat_notification *note)
+static void fail(subscription *sub, weir_err err)
 {
-    if (weir_call_send(sub->call, note)) {
-        sub->blocked = true;
-        return false;
-    }
-    topic->sent = note->seq;
-    return true;
+    weir_status why = work_status(err, NULL);
+    weir_call_finish_status(sub->call, &why);
 }
 
-/** Pulls for the first topic that is behind, if there is one and nothing is in the way. */
 static void pull_next(subscription *sub)
 {
-    for (size_t i = 0; i < sub->count && !sub->pulling && !sub->blocked; i++) {
-        followed *topic = &sub->topics[i];
-        if (topic->started && topic->newest <= topic->sent)
-            continue;
-        pull *made = new_pull(sub, i);
-        if (!made) {
-            weir_call_fail(sub->call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < sub->count; i++) {
+        if (sub->pulling || sub->waiting || sub->blocked)
             return;
-        }
-        made->after = topic->sent;
-        sub->pulling = true;
-        submit(made);
+        weir_err err = sub->topics[i].behind ? begin_pull(sub, &sub->topics[i]) : WEIR_OK;
+        if (err)
+            fail(sub, err);
     }
 }
 
@@ -158,17 +158,14 @@ static void take(subscription *sub, const pull *got)
     if (!topic->started)
         topic->sent = got->after;
     topic->started = true;
+    topic->behind |= got->more;
     for (size_t i = 0; i < got->count; i++) {
-        if (got->items[i].seq > topic->sent && !pass(sub, topic, &got->items[i]))
+        if (weir_call_send(sub->call, &got->items[i])) {
+            sub->blocked = topic->behind = true;
             break;
+        }
+        topic->sent = got->items[i].seq;
     }
-    uint64_t end = got->count > 0 ? got->items[got->count - 1].seq : got->after;
-    if (got->more || sub->blocked)
-        end++; /* at least one more is there, or some of these were not passed on */
-    if (end > topic->newest)
-        topic->newest = end;
-    else if (!got->more && !sub->blocked && topic->sent < topic->newest)
-        topic->newest = topic->sent; /* heard of, but not there: a push of what was never stored */
 }
 
 static void on_pulled(weir_call *call, void *user)
@@ -176,10 +173,9 @@ static void on_pulled(weir_call *call, void *user)
     pull *got = user;
     subscription *sub = call ? weir_call_data(call) : NULL;
     if (sub) {
-        sub->pulling = false;
+        sub->pulling = NULL;
         if (got->err) {
-            weir_status why = work_status(got->err, NULL);
-            weir_call_finish_status(call, &why);
+            fail(sub, got->err);
         } else {
             take(sub, got);
             pull_next(sub);
@@ -197,31 +193,30 @@ typedef struct pushed {
     char topic[CHAT_MAX_NAME];
 } pushed;
 
-static void push(subscription *sub, const pushed *note)
+static void push(subscription *sub, followed *topic, const pushed *note)
 {
-    weir_str name = weir_str_of(note->topic, note->len);
-    for (size_t i = 0; i < sub->count; i++) {
-        followed *topic = &sub->topics[i];
-        if (!weir_str_eq(topic->name, name) || note->seq <= topic->newest)
-            continue;
-        bool next = topic->started && !sub->pulling && !sub->blocked &&
-                    topic->newest <= topic->sent && note->seq == topic->sent + 1;
-        topic->newest = note->seq;
-        if (next && !weir_call_send_payload(sub->call, note->payload))
-            topic->sent = note->seq;
-        else if (next)
-            sub->blocked = true;
-        else
-            pull_next(sub);
+    if (topic->started && note->seq <= topic->sent)
+        return;
+    bool next = topic->started && !topic->behind && sub->pulling != topic && !sub->blocked &&
+                note->seq == topic->sent + 1;
+    if (next && !weir_call_send_payload(sub->call, note->payload)) {
+        topic->sent = note->seq;
+        return;
     }
+    sub->blocked |= next;
+    topic->behind = true;
+    pull_next(sub);
 }
 
 static void on_push(weir_call *call, void *user)
 {
     pushed *note = user;
     subscription *sub = call ? weir_call_data(call) : NULL;
-    if (sub)
-        push(sub, note);
+    followed *topic = sub ? find(sub, weir_str_of(note->topic, note->len)) : NULL;
+    if (topic)
+        push(sub, topic, note);
+    else if (sub && note->seq == 0 && !sub->blocked) /* the server's own, to all */
+        sub->blocked = weir_call_send_payload(call, note->payload) != WEIR_OK;
     weir_payload_unref(note->payload);
     free(note);
 }
@@ -241,13 +236,14 @@ void subscription_push_post(weir_call_id call, weir_payload *payload, uint64_t s
     }
 }
 
+/** Everything is looked up again. */
 static void on_check(weir_call *call, void *user WEIR_UNUSED)
 {
     subscription *sub = call ? weir_call_data(call) : NULL;
     if (!sub)
         return;
     for (size_t i = 0; i < sub->count; i++)
-        sub->topics[i].newest++; /* as if there were one more: the store says whether there is */
+        sub->topics[i].behind = true;
     pull_next(sub);
 }
 
@@ -270,65 +266,66 @@ static const char *check(const chat_subscribe_request *request)
     return NULL;
 }
 
-static weir_err join_all(subscription *sub, const chat_subscribe_request *request)
+static subscription *new_subscription(app *self, weir_call *call,
+                                      const chat_subscribe_request *request)
 {
-    for (size_t i = 0; i < request->topics.len; i++) {
+    size_t count = request->topics.len;
+    subscription *sub =
+        weir_arena_zalloc(weir_call_arena(call), sizeof *sub + count * sizeof *sub->topics);
+    if (!sub)
+        return NULL;
+    sub->app = self;
+    sub->call = call;
+    sub->recent = request->recent < MAX_RECENT ? request->recent : MAX_RECENT;
+    sub->waiting = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!find(sub, request->topics.items[i]))
+            sub->topics[sub->count++].name = request->topics.items[i];
+    }
+    for (size_t i = 0; i < request->positions.len; i++) {
+        followed *topic = find(sub, request->positions.items[i].topic);
+        if (topic) {
+            topic->sent = request->positions.items[i].after_seq;
+            topic->started = true;
+        }
+    }
+    weir_call_set_data(call, sub);
+    atomic_fetch_add(&self->counters.subscriptions, 1);
+    return sub;
+}
+
+static weir_err join_all(subscription *sub)
+{
+    sub->all.call = weir_call_id_of(sub->call);
+    sub->all.missed = &sub->missed;
+    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all);
+    for (size_t i = 0; !err && i < sub->count; i++) {
         char channel[CHAT_CHANNEL_MAX];
         followed *topic = &sub->topics[i];
-        topic->name = request->topics.items[i];
+        topic->behind = true;
         topic->member.call = weir_call_id_of(sub->call);
         topic->member.missed = &sub->missed;
         int len = snprintf(channel, sizeof channel, "t/%.*s", WEIR_STR_ARGS(topic->name));
-        weir_err err =
-            hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member);
-        if (err)
-            return err;
-        sub->count++;
+        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member);
     }
-    return WEIR_OK;
+    return err;
 }
 
-/** The first pull of each topic says where it begins; the first of all waits for the bus. */
-static void find_starts(subscription *sub, const chat_subscribe_request *request)
-{
-    for (size_t i = 0; i < sub->count; i++) {
-        followed *topic = &sub->topics[i];
-        for (size_t k = 0; k < request->positions.len; k++) {
-            if (weir_str_eq(request->positions.items[k].topic, topic->name)) {
-                topic->sent = request->positions.items[k].after_seq;
-                topic->newest = topic->sent + 1;
-                topic->started = true;
-            }
-        }
-    }
-}
+/* Before anything is read, the bus must bring what comes later. */
 
 typedef struct starting {
     fence fence;
     weir_call_id call;
-    unsigned recent;
 } starting;
 
-/** All channels are heard: the topics without a position are read, each once, then those with one. */
 static void on_heard(weir_call *call, void *user)
 {
-    starting *self = user;
     subscription *sub = call ? weir_call_data(call) : NULL;
-    for (size_t i = 0; sub && i < sub->count; i++) {
-        if (sub->topics[i].started)
-            continue;
-        pull *made = new_pull(sub, i);
-        if (!made) {
-            weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
-            break;
-        }
-        made->find_start = true;
-        made->recent = self->recent;
-        submit(made);
-    }
-    if (sub)
+    if (sub) {
+        sub->waiting = false;
         pull_next(sub);
-    free(self);
+    }
+    free(user);
 }
 
 static void on_channels(fence *waiting)
@@ -336,4 +333,140 @@ static void on_channels(fence *waiting)
     starting *self = WEIR_CONTAINER_OF(waiting, starting, fence);
     if (weir_call_run_post(self->call, on_heard, self))
         free(self);
+}
+
+static weir_err start(subscription *sub)
+{
+    weir_err err = join_all(sub);
+    starting *made = err ? NULL : calloc(1, sizeof *made);
+    if (!made)
+        return err ? err : WEIR_ENOMEM;
+    made->fence.done = on_channels;
+    made->call = weir_call_id_of(sub->call);
+    channels_wait(sub->app->channels, &made->fence);
+    return WEIR_OK;
+}
+
+static void welcome(weir_call *call, const subscription *sub)
+{
+    chat_notification hello = {
+        .type = CHAT_NOTIFICATION_TYPE_WELCOME,
+        .title = WEIR_STR("welcome"),
+        .body = weir_call_printf(call, "%.*s, you hear %zu topic%s",
+                                 WEIR_STR_ARGS(weir_call_identity(call)), sub->count,
+                                 sub->count == 1 ? "" : "s"),
+        .time_us = weir_wall_now().us,
+    };
+    if (weir_call_send(call, &hello))
+        weir_call_cancel(call);
+}
+
+static void subscribe_opened(weir_call *call, const chat_subscribe_request *request, void *user)
+{
+    const char *wrong = check(request);
+    if (wrong) {
+        weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT, "%s", wrong);
+        return;
+    }
+    subscription *sub = new_subscription(user, call, request);
+    weir_err err = sub ? start(sub) : WEIR_ENOMEM;
+    if (err)
+        weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "%s", weir_err_text(err));
+    else
+        welcome(call, sub);
+}
+
+static void subscribe_writable(weir_call *call, void *user WEIR_UNUSED)
+{
+    subscription *sub = weir_call_data(call);
+    if (!sub)
+        return;
+    sub->blocked = false;
+    pull_next(sub);
+}
+
+static void subscribe_closed(weir_call *call, const weir_status *why WEIR_UNUSED, void *user)
+{
+    app *self = user;
+    subscription *sub = weir_call_data(call);
+    if (!sub)
+        return;
+    hub_leave(self->topics, &sub->all);
+    for (size_t i = 0; i < sub->count; i++)
+        hub_leave(self->topics, &sub->topics[i].member);
+    atomic_fetch_sub(&self->counters.subscriptions, 1);
+}
+
+/* Sending one. */
+
+static void sent(const sending *is, const message_stored *stored, const weir_status *why)
+{
+    weir_err err;
+    if (why->code == WEIR_STATUS_OK) {
+        chat_send_notification_response reply = {
+            .id = stored->id, .seq = stored->seq, .time_us = stored->time_us};
+        err = weir_call_reply_post(is->call, &chat_send_notification_response_descriptor, &reply);
+    } else {
+        err = weir_call_finish_post(is->call, why);
+    }
+    if (err)
+        WEIR_LOG_DEBUG("nobody waits for an answer to a notification any more");
+}
+
+static const char *check_note(const chat_send_notification_request *request)
+{
+    if (!chat_name_is_valid(request->topic, CHAT_MAX_NAME))
+        return "a topic's name is 1 to 64 of a-z 0-9 . _ -";
+    if (request->title.len > CHAT_MAX_TITLE || request->body.len > CHAT_MAX_TEXT)
+        return "title is 256 bytes at most, and body 4096";
+    if (request->client_id.len > CHAT_MAX_CLIENT_ID)
+        return "client_id is 64 bytes at most";
+    bool open = request->type == CHAT_NOTIFICATION_TYPE_UNSPECIFIED ||
+                (request->type >= CHAT_NOTIFICATION_TYPE_INFO &&
+                 request->type <= CHAT_NOTIFICATION_TYPE_ALERT);
+    return open ? NULL : "type must be INFO, WARNING or ALERT";
+}
+
+static void send_notification(weir_call *call, const chat_send_notification_request *request,
+                              void *user)
+{
+    app *self = user;
+    const caller *from = auth_caller(call);
+    const char *wrong = check_note(request);
+    if (wrong) {
+        weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT, "%s", wrong);
+        return;
+    }
+    bool typed = request->type != CHAT_NOTIFICATION_TYPE_UNSPECIFIED;
+    sending begun = {
+        .app = self,
+        .call = weir_call_id_of(call),
+        .from = *from,
+        .message = {.client_id = request->client_id.len > 0
+                                     ? request->client_id
+                                     : weir_call_printf(call, "server:%016llx",
+                                                        (unsigned long long)ids_next(&self->ids)),
+                    .name = request->topic,
+                    .topic = true,
+                    .type = (int)(typed ? request->type : CHAT_NOTIFICATION_TYPE_INFO),
+                    .title = request->title,
+                    .text = request->body},
+        .answer = sent,
+    };
+    weir_status why = sending_check_rate(self, from, weir_call_loop(call));
+    if (why.code == WEIR_STATUS_OK)
+        why = sending_begin(&begun);
+    if (why.code != WEIR_STATUS_OK)
+        weir_call_finish_status(call, &why);
+}
+
+weir_err notification_serve(weir_server *server, app *self)
+{
+    static const chat_notification_service_methods methods = {
+        .subscribe = {.open = subscribe_opened,
+                      .writable = subscribe_writable,
+                      .closed = subscribe_closed},
+        .send_notification = send_notification,
+    };
+    return chat_notification_service_serve(server, &methods, self);
 }

@@ -113,8 +113,8 @@ static void read_registry(options *opts, const char *text)
     } else if (strncmp(text, "file:", 5) == 0 && text[5] == '/') {
         len = snprintf(opts->registry_url, sizeof opts->registry_url, "file://%s", text + 5);
     } else if (strncmp(text, "file:", 5) == 0 && text[5] && realpath(".", path)) {
-        len = snprintf(opts->registry_url, sizeof opts->registry_url, "file://%s/%s", path,
-                       text + 5);
+        len =
+            snprintf(opts->registry_url, sizeof opts->registry_url, "file://%s/%s", path, text + 5);
     }
     if (len < 0 || (size_t)len >= sizeof opts->registry_url)
         bad_usage("--registry is file:PATH or zk:HOST:PORT,...", text);

@@ -35,7 +35,8 @@ typedef struct options {
     char registry_url[4200];
 } options;
 
-/** Reads it; what is wrong is said on stderr, with exit status 2. --help and --version exit with 0. */
+/** Reads it; what is wrong is said on stderr, with exit status 2. --help and --version exit with 0.
+ */
 void options_read(options *self, int argc, char **argv);
 
 #endif

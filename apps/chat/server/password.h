@@ -1,7 +1,7 @@
 /**
  * @file
- * Passwords: scrypt (RFC 7914) of OpenSSL, N as configured, r 8, p 1. A hash says how it was made, so
- * that the cost can be raised later.
+ * Passwords: scrypt (RFC 7914) of OpenSSL, N as configured, r 8, p 1. A hash says how it was made,
+ * so that the cost can be raised later.
  *
  * A hash takes tens of milliseconds and 16 MiB, so few are made at once and few wait: a flood of
  * log-ins must not take the machine.
@@ -21,11 +21,12 @@ void password_gate_free(password_gate *self);
 
 #define PASSWORD_HASH_MAX 160
 
-/** @param cost  log2(N), 10 to 20. @errors WEIR_EFULL: too many wait. WEIR_ENOMEM, WEIR_EIO: OpenSSL
- * failed */
+/** @param cost  log2(N), 10 to 20. @errors WEIR_EFULL: too many wait. WEIR_ENOMEM, WEIR_EIO:
+ * OpenSSL failed */
 WEIR_MUST_CHECK weir_err password_hash(password_gate *gate, weir_str password, unsigned cost,
                                        char out[PASSWORD_HASH_MAX]);
-/** @param hash  a malformed one matches nothing. @errors WEIR_EACCES: another password. Else as above */
+/** @param hash  a malformed one matches nothing. @errors WEIR_EACCES: another password. Else as
+ * above */
 WEIR_MUST_CHECK weir_err password_check(password_gate *gate, weir_str password, weir_str hash);
 
 #endif

@@ -1,5 +1,5 @@
 /* PeopleService: friends, and those whom one does not want to hear. */
-#include "store/people.h"
+#include "model/people.h"
 
 #include "auth.h"
 #include "devices.h"
@@ -44,11 +44,9 @@ static void tell_self(const people_work *self, weir_str peer_name)
 static weir_status act(weir_blocking_call *call, people_action action,
                        const chat_person_request *request, chat_person *reply, void *user)
 {
-    people_work self = {.is = {.app = user,
-                               .who = auth_blocking_caller(call),
-                               .request = request,
-                               .run = apply},
-                        .action = action};
+    people_work self = {
+        .is = {.app = user, .who = auth_blocking_caller(call), .request = request, .run = apply},
+        .action = action};
     weir_status status = work_run(&self.is, call);
     if (status.code != WEIR_STATUS_OK)
         return status;
@@ -107,13 +105,13 @@ static weir_status show(weir_blocking_call *call, const people_work *self,
     weir_arena *mem = weir_blocking_arena(call);
     chat_person *people = weir_arena_zalloc(mem, (count + 1) * sizeof *people);
     chat_profile *profiles = weir_arena_zalloc(mem, (count + 1) * sizeof *profiles);
-    uint64_t *ids = weir_arena_zalloc(mem, (count + 1) * sizeof *ids);
+    uint64_t *users = weir_arena_zalloc(mem, (count + 1) * sizeof *users);
     presence_info *infos = weir_arena_zalloc(mem, (count + 1) * sizeof *infos);
-    if (!people || !profiles || !ids || !infos)
+    if (!people || !profiles || !users || !infos)
         return weir_blocking_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     for (size_t i = 0; i < count; i++)
-        ids[i] = self->people[i].id;
-    devices_ask(self->is.app, ids, count, infos);
+        users[i] = self->people[i].id;
+    devices_ask(self->is.app, users, count, infos);
     for (size_t i = 0; i < count; i++) {
         const people_row *of = &self->people[i];
         profiles[i] = (chat_profile){.name = of->name, .display_name = of->display_name};

@@ -12,7 +12,7 @@ static weir_status status(weir_status_code code, const char *text)
 }
 
 /** What is wrong with a request before the store is asked. */
-static weir_status check(app *app, const chat_send_message_request *request)
+static weir_status check(app *host, const chat_send_message_request *request)
 {
     const char *wrong = NULL;
     if (request->client_id.len == 0 || request->client_id.len > CHAT_MAX_CLIENT_ID)
@@ -29,16 +29,16 @@ static weir_status check(app *app, const chat_send_message_request *request)
         wrong = "a room's name is 1 to 64 of a-z 0-9 . _ -";
     if (!wrong)
         return WEIR_BLOCKING_OK;
-    atomic_fetch_add(&app->counters.refused, 1);
+    atomic_fetch_add(&host->counters.refused, 1);
     return status(WEIR_STATUS_INVALID_ARGUMENT, wrong);
 }
 
-weir_status sending_check_rate(app *app, const caller *from, weir_loop *loop)
+weir_status sending_check_rate(app *host, const caller *from, weir_loop *loop)
 {
-    if (weir_rate_limiter_take(app->sends, weir_str_of(&from->id, sizeof from->id),
+    if (weir_rate_limiter_take(host->sends, weir_str_of(&from->id, sizeof from->id),
                                weir_loop_now(loop), NULL))
         return WEIR_BLOCKING_OK;
-    atomic_fetch_add(&app->counters.refused, 1);
+    atomic_fetch_add(&host->counters.refused, 1);
     return status(WEIR_STATUS_RESOURCE_EXHAUSTED, "too fast: send again a little later");
 }
 
@@ -156,8 +156,8 @@ static weir_str keep(char **to, weir_str text)
 weir_status sending_begin(const sending *begun)
 {
     const message_new *in = &begun->message;
-    flight *self = calloc(1, sizeof *self + in->client_id.len + in->name.len + in->title.len +
-                                 in->text.len);
+    flight *self =
+        calloc(1, sizeof *self + in->client_id.len + in->name.len + in->title.len + in->text.len);
     if (!self)
         return work_status(WEIR_ENOMEM, NULL);
     char *to = self->texts;
@@ -183,12 +183,12 @@ static weir_str name_of(const chat_send_message_request *request)
     return request->to_case == CHAT_SEND_MESSAGE_REQUEST_TO_ROOM ? request->to.room : WEIR_STR("");
 }
 
-static sending sending_of(app *app, weir_call *call, const chat_send_message_request *request,
+static sending sending_of(app *host, weir_call *call, const chat_send_message_request *request,
                           sending_fn fn)
 {
     bool by_id = request->to_case == CHAT_SEND_MESSAGE_REQUEST_TO_CONVERSATION;
     return (sending){
-        .app = app,
+        .app = host,
         .call = weir_call_id_of(call),
         .from = *auth_caller(call),
         .message = {.client_id = request->client_id,
@@ -200,17 +200,16 @@ static sending sending_of(app *app, weir_call *call, const chat_send_message_req
     };
 }
 
-weir_status sending_request(app *app, weir_call *call, const chat_send_message_request *request,
-                         sending_fn fn)
+weir_status sending_request(app *host, weir_call *call, const chat_send_message_request *request,
+                            sending_fn fn)
 {
     const caller *from = auth_caller(call);
-    weir_status why = check(app, request);
+    weir_status why = check(host, request);
     if (why.code == WEIR_STATUS_OK)
-        why = sending_check_rate(app, from, weir_call_loop(call));
+        why = sending_check_rate(host, from, weir_call_loop(call));
     if (why.code == WEIR_STATUS_OK) {
-        sending begun = sending_of(app, call, request, fn);
+        sending begun = sending_of(host, call, request, fn);
         why = sending_begin(&begun);
     }
     return why;
 }
-

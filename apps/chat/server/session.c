@@ -5,7 +5,7 @@
 #include "auth.h"
 #include "channels.h"
 #include "devices.h"
-#include "store/conversations.h"
+#include "model/conversations.h"
 #include "tell.h"
 #include "work.h"
 
@@ -15,8 +15,9 @@ typedef struct joined {
     hub_member *member;
 } joined;
 
-/* Looking at which conversations there are: a job, whose result goes to the call's loop, which joins
- * those that are new. If there were any, the bus must hear them before the list is read again. */
+/* Looking at which conversations there are: a job, whose result goes to the call's loop, which
+ * joins those that are new. If there were any, the bus must hear them before the list is read
+ * again. */
 
 typedef struct look {
     storage_job job;
@@ -224,12 +225,32 @@ void session_refresh_post(weir_call_id call)
         WEIR_LOG_DEBUG("a stream was gone before it could be refreshed");
 }
 
-session *session_new(app *app, weir_call *call)
+static void on_later(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    session_refresh(user);
+}
+
+static void on_refresh_later(weir_call *call, void *user WEIR_UNUSED)
+{
+    session *self = call ? weir_call_data(call) : NULL;
+    uint64_t random = call ? weir_call_id_of(call).value : 0;
+    if (self)
+        weir_loop_after(weir_call_loop(call), &self->later,
+                        200000 + weir_random_below(&random, 1800000), on_later, self);
+}
+
+void session_refresh_later_post(weir_call_id call)
+{
+    if (weir_call_run_post(call, on_refresh_later, NULL))
+        WEIR_LOG_DEBUG("a stream was gone before it could be refreshed");
+}
+
+session *session_new(app *host, weir_call *call)
 {
     session *self = weir_arena_zalloc(weir_call_arena(call), sizeof *self);
     if (!self)
         return NULL;
-    self->app = app;
+    self->app = host;
     self->call = call;
     self->who = auth_caller(call);
     self->user.call = self->all.call = weir_call_id_of(call);
@@ -267,6 +288,7 @@ bool session_hears(const session *self, uint64_t conversation, chat_conversation
 void session_end(session *self)
 {
     weir_call_id id = self->user.call;
+    weir_loop_cancel(weir_call_loop(self->call), &self->later);
     hub_leave(self->app->chats, &self->user);
     hub_leave(self->app->chats, &self->all);
     for (size_t i = 0; i < self->joined_count; i++)

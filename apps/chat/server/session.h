@@ -2,8 +2,8 @@
  * @file
  * A device's stream: which conversations it hears, and the Heads that tell it how far they go.
  *
- * A stream joins its conversations first and reads how far they go afterwards, so that whatever is not
- * in the Heads is pushed: nothing falls between.
+ * A stream joins its conversations first and reads how far they go afterwards, so that whatever is
+ * not in the Heads is pushed: nothing falls between.
  * @thread the call's loop, where nothing else is said
  */
 #ifndef CHAT_SERVER_SESSION_H
@@ -21,9 +21,10 @@ typedef struct session {
     weir_call *call;
     const caller *who;
     hub_member user, all;
-    atomic_ullong missed; /* frames that it was too slow for */
+    atomic_ullong missed;  /* frames that it was too slow for */
     struct joined *joined; /* conversations, by their ids' order in the last list */
     size_t joined_count;
+    weir_timer later; /* until a refresh that was put off */
     unsigned sends;
     bool begun;
     bool paused;
@@ -32,7 +33,7 @@ typedef struct session {
 } session;
 
 /** In the call's arena; kept as the call's data. NULL: out of memory */
-session *session_new(app *app, weir_call *call);
+session *session_new(app *host, weir_call *call);
 /** After Hello. The first Heads follow. */
 void session_begin(session *self, const chat_hello *hello);
 /** Looks anew at which conversations there are, and sends Heads. */

@@ -135,6 +135,19 @@ void tell_from_bus(app *self, weir_str channel, weir_str bytes)
     weir_arena_fini(&mem);
 }
 
+void tell_system(app *self, weir_str text)
+{
+    weir_payload *payload;
+    chat_notification note = {.type = CHAT_NOTIFICATION_TYPE_SYSTEM,
+                              .title = WEIR_STR("system"),
+                              .body = text,
+                              .time_us = weir_wall_now().us};
+    if (weir_payload_new(&payload, &chat_notification_descriptor, &note))
+        return;
+    hub_each(self->topics, WEIR_STR("all"), push, &(topic_push){payload, &note});
+    weir_payload_unref(payload);
+}
+
 /* From other threads: the encoded message goes to the loop. */
 
 typedef struct post {

@@ -1,7 +1,7 @@
 /**
  * @file
- * Telling those whom it concerns, on this node and by the bus on the others, what has been stored. All
- * of it is a hint: who misses it, pulls it from the store.
+ * Telling those whom it concerns, on this node and by the bus on the others, what has been stored.
+ * All of it is a hint: who misses it, pulls it from the store.
  * @thread the app's loop, where nothing else is said
  */
 #ifndef CHAT_SERVER_TELL_H
@@ -13,11 +13,13 @@
 
 /** A frame to everybody who is in a conversation. */
 void tell_conversation(app *self, uint64_t conversation, const chat_server_frame *frame);
-/** A frame to all devices of a user. With `conversation` or `left` in it they also look anew at which
- * conversations they are in. */
+/** A frame to all devices of a user. With `conversation` or `left` in it they also look anew at
+ * which conversations they are in. */
 void tell_user(app *self, uint64_t user, const chat_server_frame *frame);
 /** To the subscribers of its topic. */
 void tell_topic(app *self, const chat_notification *note);
+/** A notification of type SYSTEM to every subscription of this node; not stored. */
+void tell_system(app *self, weir_str text);
 /** What came by the bus. */
 void tell_from_bus(app *self, weir_str channel, weir_str bytes);
 
@@ -32,7 +34,12 @@ void tell_topic_post(app *self, const chat_notification *note);
 
 /** Looks anew at its conversations, and sends Heads. (session.c) */
 void session_refresh_post(weir_call_id call);
+/** The same within two seconds: for all of them at once. (session.c) */
+void session_refresh_later_post(weir_call_id call);
 /** A new notification for a subscription. (notification_service.c) */
 void subscription_push_post(weir_call_id call, weir_payload *payload, uint64_t seq, weir_str topic);
+
+/** Asks the store for what may have been missed. (notification_service.c) */
+void subscription_check_post(weir_call_id call);
 
 #endif

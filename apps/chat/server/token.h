@@ -1,13 +1,13 @@
 /**
  * @file
- * Tokens: who the caller is, until when, signed (HMAC-SHA-256) with a secret that all nodes share. Any
- * node can check one without asking anybody; that an account's tokens were ended is seen where the
- * account is read anyway.
+ * Tokens: who the caller is, until when, signed (HMAC-SHA-256) with a secret that all nodes share.
+ * Any node can check one without asking anybody; that an account's tokens were ended is seen where
+ * the account is read anyway.
  */
 #ifndef CHAT_SERVER_TOKEN_H
 #define CHAT_SERVER_TOKEN_H
 
-#include "store/accounts.h"
+#include "model/accounts.h"
 
 #define TOKEN_MAX 192
 

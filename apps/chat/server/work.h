@@ -6,7 +6,7 @@
 #define CHAT_SERVER_WORK_H
 
 #include "app.h"
-#include "store/refusal.h"
+#include "model/refusal.h"
 
 /** A handler's job; within a struct with more in it, or as it is. */
 typedef struct work {

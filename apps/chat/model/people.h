@@ -3,8 +3,8 @@
  * Relations between users in the database: a row for each direction. All functions run within a
  * transaction.
  */
-#ifndef CHAT_STORE_PEOPLE_H
-#define CHAT_STORE_PEOPLE_H
+#ifndef CHAT_MODEL_PEOPLE_H
+#define CHAT_MODEL_PEOPLE_H
 
 #include "accounts.h"
 #include "weir/chat/v1/people.weir.h"

@@ -3,8 +3,8 @@
  * Why something was not done although the database works: a gRPC status for whoever asked. What
  * refuses has written nothing.
  */
-#ifndef CHAT_STORE_REFUSAL_H
-#define CHAT_STORE_REFUSAL_H
+#ifndef CHAT_MODEL_REFUSAL_H
+#define CHAT_MODEL_REFUSAL_H
 
 #include <weir/codec/status.h>
 

@@ -2,8 +2,8 @@
  * @file
  * Arrays of results that grow in an arena, with a limit.
  */
-#ifndef CHAT_STORE_ROWS_H
-#define CHAT_STORE_ROWS_H
+#ifndef CHAT_MODEL_ROWS_H
+#define CHAT_MODEL_ROWS_H
 
 #include <weir/base/base.h>
 

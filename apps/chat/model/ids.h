@@ -5,8 +5,8 @@
  * the same (more than 1,024 starts apart) could give the same id in the same millisecond: the
  * primary key refuses the second one, and its transaction is run again.
  */
-#ifndef CHAT_STORE_IDS_H
-#define CHAT_STORE_IDS_H
+#ifndef CHAT_MODEL_IDS_H
+#define CHAT_MODEL_IDS_H
 
 #include <stdatomic.h>
 #include <weir/base/base.h>

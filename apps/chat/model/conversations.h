@@ -6,8 +6,8 @@
  * changes nothing, so that roles are not raced past. Limits are checked without a lock: those who
  * race may pass one by as many as they are.
  */
-#ifndef CHAT_STORE_CONVERSATIONS_H
-#define CHAT_STORE_CONVERSATIONS_H
+#ifndef CHAT_MODEL_CONVERSATIONS_H
+#define CHAT_MODEL_CONVERSATIONS_H
 
 #include "accounts.h"
 #include "ids.h"

@@ -2,8 +2,8 @@
  * @file
  * Who is in a conversation: what conversations.c and conversations_members.c share.
  */
-#ifndef CHAT_STORE_MEMBERS_H
-#define CHAT_STORE_MEMBERS_H
+#ifndef CHAT_MODEL_MEMBERS_H
+#define CHAT_MODEL_MEMBERS_H
 
 #include "conversations.h"
 

@@ -7,8 +7,8 @@
  * same client id is refused by its key, is run again, and finds the message. READ COMMITTED is
  * enough for that.
  */
-#ifndef CHAT_STORE_MESSAGES_H
-#define CHAT_STORE_MESSAGES_H
+#ifndef CHAT_MODEL_MESSAGES_H
+#define CHAT_MODEL_MESSAGES_H
 
 #include "conversations.h"
 #include "weir/chat/v1/notification.weir.h"

@@ -2,11 +2,11 @@
  * @file
  * Accounts in the database. All functions run within a transaction.
  */
-#ifndef CHAT_STORE_ACCOUNTS_H
-#define CHAT_STORE_ACCOUNTS_H
+#ifndef CHAT_MODEL_ACCOUNTS_H
+#define CHAT_MODEL_ACCOUNTS_H
 
-#include "db.h"
 #include "refusal.h"
+#include "store/db.h"
 
 /** Who makes a call, as the token says. */
 typedef struct caller {

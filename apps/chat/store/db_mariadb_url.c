@@ -61,6 +61,8 @@ static bool parse_host(db_mariadb_url *out, weir_str text)
     weir_str host, rest = text;
     if (text.len && text.ptr[0] == '[') {
         rest = weir_str_of(text.ptr + 1, text.len - 1);
+        if (!memchr(rest.ptr, ']', rest.len))
+            return false;
         host = cut(&rest, ']');
         if (rest.len && *rest.ptr == ':')
             rest = weir_str_of(rest.ptr + 1, rest.len - 1);

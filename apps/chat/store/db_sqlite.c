@@ -34,9 +34,18 @@ static const db_query BEGIN_READ = {"BEGIN", NULL};
 static const db_query COMMIT = {"COMMIT", NULL};
 static const db_query ROLLBACK = {"ROLLBACK", NULL};
 
-static bool disk_is_full(int errno_value)
+/**
+ * Whether a write has failed for want of room, by the log's last errno. SQLITE_FULL stands for
+ * ENOSPC only, and sqlite3_system_errno() knows nothing of writes to the log.
+ */
+static bool lacks_room(sqlite3 *handle)
 {
-    return errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG;
+    sqlite3_file *log = NULL;
+    int last = 0;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last);
+    return last == ENOSPC || last == EDQUOT || last == EFBIG;
 }
 
 weir_err db_sqlite_err(sqlite3 *handle, int code)
@@ -60,7 +69,7 @@ weir_err db_sqlite_err(sqlite3 *handle, int code)
     case SQLITE_NOMEM:
         return WEIR_ENOMEM;
     case SQLITE_IOERR:
-        return disk_is_full(sqlite3_system_errno(handle)) ? WEIR_EFULL : WEIR_EIO;
+        return lacks_room(handle) ? WEIR_EFULL : WEIR_EIO;
     default:
         return WEIR_EIO;
     }
@@ -139,6 +148,7 @@ static weir_err open_db(db **out, const char *url, weir_why *why)
 static weir_err failed(sqlite_db *self, int code)
 {
     weir_err err = db_sqlite_err(self->handle, code);
+    weir_why_set(&self->base.error, err, "%s", sqlite3_errmsg(self->handle));
     weir_why_set(&self->base.error, err, "%s", sqlite3_errmsg(self->handle));
     if (self->in_transaction && !self->broken && sqlite3_get_autocommit(self->handle))
         self->broken = err;

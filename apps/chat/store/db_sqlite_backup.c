@@ -42,14 +42,33 @@ static weir_err replace(const char *from, const char *to, weir_why *why)
     return err ? err : sync_path(dirname(folder), O_RDONLY | O_DIRECTORY, why);
 }
 
+/** The first word of the first row that a pragma gives. */
+static int ask(sqlite3 *handle, const char *pragma, char *out, size_t size)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(handle, pragma, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        snprintf(out, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
 /** All pages in one step: a snapshot, which those who write meanwhile do not begin anew. */
 static weir_err copy_pages(sqlite3 *from, sqlite3 *to, const char *path, weir_why *why)
 {
+    char pages[32] = "";
+    int code = ask(from, "PRAGMA page_count", pages, sizeof pages);
+    if (code != SQLITE_OK)
+        return db_sqlite_why(from, code, "what is copied", why);
+    if (strcmp(pages, "0") == 0) /* to SQLite an empty file is an empty database */
+        return weir_why_set(why, WEIR_EMALFORMED, "what is copied is empty");
     sqlite3_backup *copying = sqlite3_backup_init(to, "main", from, "main");
     if (!copying)
         return db_sqlite_why(to, sqlite3_errcode(to), path, why);
     sqlite3_backup_step(copying, -1);
-    int code = sqlite3_backup_finish(copying);
+    code = sqlite3_backup_finish(copying);
     return code == SQLITE_OK ? WEIR_OK : db_sqlite_why(to, code, path, why);
 }
 
@@ -93,19 +112,6 @@ weir_err db_sqlite_backup(const char *url, const char *file, weir_why *why)
     return err;
 }
 
-/** The first word of the first row that a pragma gives. */
-static int ask(sqlite3 *handle, const char *pragma, char *out, size_t size)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(handle, pragma, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        snprintf(out, size, "%s", (const char *)sqlite3_column_text(statement, 0));
-    sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
 static weir_err check(const char *path, weir_why *why)
 {
     sqlite3 *handle = NULL;
@@ -117,7 +123,7 @@ static weir_err check(const char *path, weir_why *why)
     if (code != SQLITE_OK)
         err = db_sqlite_why(handle, code, path, why);
     else if (strcmp(said, "ok") != 0)
-        err = weir_why_set(why, WEIR_EMALFORMED, "%s is no sound backup: %s", path, said);
+        err = weir_why_set(why, WEIR_EMALFORMED, "the backup is not sound: %s", said);
     sqlite3_close(handle);
     return err;
 }

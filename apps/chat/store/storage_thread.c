@@ -90,7 +90,7 @@ void storage_run_alone(storage_thread *self, storage_job *job)
     bool again = false;
     weir_err err = run_once(self, job, &again);
     for (unsigned i = 0; i < MAX_RETRIES && again; i++) {
-        usleep(1 + weir_random_below(&self->random, RETRY_WAIT_US << i));
+        usleep(1 + weir_random_below(&self->random, (uint32_t)RETRY_WAIT_US << i));
         storage_count(self->storage, 0, 1);
         err = run_once(self, job, &again);
     }

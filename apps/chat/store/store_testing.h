@@ -23,13 +23,14 @@ typedef struct testing_store {
 
 static inline void testing_store_init(testing_store *self)
 {
+    static int number;
     *self = (testing_store){.folder = "/tmp/weir-store-XXXXXX"};
     const char *server = getenv("WEIR_MARIADB_URL");
     self->is_mariadb = server != NULL;
     assert_non_null(mkdtemp(self->folder));
     if (server)
-        snprintf(self->url, sizeof self->url, "%.*s/t%d", (int)(strrchr(server, '/') - server),
-                 server, (int)getpid());
+        snprintf(self->url, sizeof self->url, "%.*s/t%d_%d", (int)(strrchr(server, '/') - server),
+                 server, (int)getpid(), number++);
     else
         snprintf(self->url, sizeof self->url, "sqlite:%s/chat.db", self->folder);
 }
@@ -49,15 +50,6 @@ static inline db *testing_db(const testing_store *self)
         fail_msg("%s", why.text);
     return d;
 }
-
-/** Without its rows, in a transaction or not. */
-#define MUST(d, query, ...)                                                                        \
-    do {                                                                                           \
-        static const db_query must_query = {query, NULL};                                          \
-        weir_err must_err = db_exec(d, &must_query, __VA_ARGS__);                                  \
-        if (must_err)                                                                              \
-            fail_msg("%s: %s", weir_err_name(must_err), db_error(d));                              \
-    } while (0)
 
 /** The first column of the first row; -1: none. */
 static inline int64_t testing_number(db *d, const db_query *query, const db_value *values,

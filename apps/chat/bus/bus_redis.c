@@ -259,7 +259,8 @@ static void on_sub_down(void *user)
 static void on_pub_down(void *user)
 {
     bus_redis *self = user;
-    redis_client_reject(self->sub, "the connection that publishes is lost");
+    if (redis_client_is_up(self->sub))
+        redis_client_reject(self->sub, "the connection that publishes is lost");
     on_lost(self);
 }
 

@@ -1,5 +1,6 @@
 /* A bus whose Redis goes away, stands still, or is none. */
 #include "bus_test.h"
+#include "redis_client.h"
 
 typedef struct pair {
     weir_loop *loop;
@@ -90,6 +91,47 @@ TEST(bus_redis, a_redis_that_stands_still_is_noticed)
     print_since("ready after SIGCONT", begun);
     say(&t.a, "one", "kept");
     run_until(t.loop, t.a.messages == 1);
+    end(&t);
+}
+
+static void note_killed(weir_err err, const redisReply *reply, void *user)
+{
+    assert_ok(err);
+    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
+    *(long long *)user = reply->integer;
+}
+
+/** Redis closes its clients' connections of one type, but that which asks for it. */
+static void kill_clients(const pair *t, const char *type)
+{
+    const weir_str args[] = {WEIR_STR("CLIENT"), WEIR_STR("KILL"), WEIR_STR("TYPE"),
+                             weir_str_from(type)};
+    redis_client *direct = NULL;
+    long long killed = 0;
+    assert_ok(
+        redis_client_new(&direct, t->loop, t->redis.url, &(redis_client_events){0}, NULL, NULL));
+    run_until(t->loop, redis_client_is_up(direct));
+    assert_ok(redis_client_send(direct, args, 4, note_killed, &killed));
+    run_until(t->loop, killed > 0);
+    redis_client_free(direct);
+}
+
+TEST(bus_redis, one_connection_lost_is_the_bus_lost)
+{
+    static const char *const types[] = {"normal", "pubsub"};
+    pair t;
+    begin(&t);
+    subscribe_to(&t.a, t.loop, "one");
+    subscribe_to(&t.b, t.loop, "two");
+    for (int i = 0; i < 2; i++) {
+        kill_clients(&t, types[i]); /* those that publish, and those that have subscribed */
+        run_until(t.loop, t.a.ready == 2 + i && t.b.ready == 2 + i);
+        assert_int_equal(t.a.downs, 1 + i);
+        assert_int_equal(t.a.ups, 1 + i);
+        say(&t.b, "one", "kept");
+        run_until(t.loop, t.a.messages == 1 + i);
+    }
+    assert_int_equal(stats_of(&t.b).dropped, 0);
     end(&t);
 }
 

@@ -178,7 +178,7 @@ static weir_status get_profile(weir_blocking_call *call, const chat_get_profile_
                                  .who = auth_blocking_caller(call),
                                  .run = find_account,
                                  .job.reads_only = true}};
-    found.account.name = request->name.len > 0 ? request->name : weir_blocking_identity(call);
+    found.account.name = request->name.len > 0 ? request->name : weir_str_from(found.is.who.name);
     weir_status status = work_run(&found.is, call);
     if (status.code != WEIR_STATUS_OK)
         return status;
@@ -207,7 +207,7 @@ static weir_status set_profile(weir_blocking_call *call, const chat_set_profile_
         return weir_blocking_fail(call, WEIR_STATUS_INVALID_ARGUMENT,
                                   "display_name is 1 to 64 bytes, about 512 at most");
     weir_status status = work_run(&is, call);
-    *reply = (chat_profile){.name = weir_blocking_identity(call),
+    *reply = (chat_profile){.name = weir_blocking_printf(call, "%s", is.who.name),
                             .display_name = request->display_name,
                             .about = request->about};
     return status;
@@ -232,7 +232,7 @@ static weir_status change_password(weir_blocking_call *call,
     if (!password_is_valid(request->new_password))
         return weir_blocking_fail(call, WEIR_STATUS_INVALID_ARGUMENT,
                                   "a password has 8 to 128 bytes");
-    found.account.name = weir_blocking_identity(call);
+    found.account.name = weir_str_from(found.is.who.name);
     weir_status status = check_rate(call, self, found.account.name);
     if (status.code == WEIR_STATUS_OK)
         status = work_run(&found.is, call);

@@ -88,10 +88,10 @@ static void list_bus(listing *list, app *self)
     add(list, "bus_channels_now", asked.stats.channels);
 }
 
-static bool is_admin(const app *self, weir_str name)
+static bool is_admin(const app *self, const char *name)
 {
     for (unsigned i = 0; i < self->opts->admin_count; i++) {
-        if (weir_str_eq(name, weir_str_from(self->opts->admins[i])))
+        if (strcmp(name, self->opts->admins[i]) == 0)
             return true;
     }
     return false;
@@ -108,7 +108,8 @@ static weir_status get_counters(weir_blocking_call *call,
                                 chat_counters_response *reply, void *user)
 {
     app *self = user;
-    if (!is_admin(self, weir_blocking_identity(call)))
+    caller who = auth_blocking_caller(call);
+    if (!is_admin(self, who.name))
         return refuse_others(call);
     listing *list = weir_arena_zalloc(weir_blocking_arena(call), sizeof *list);
     if (!list)
@@ -128,9 +129,10 @@ static weir_status drain_node(weir_blocking_call *call,
                               chat_drain_response *reply WEIR_UNUSED, void *user)
 {
     app *self = user;
-    if (!is_admin(self, weir_blocking_identity(call)))
+    caller who = auth_blocking_caller(call);
+    if (!is_admin(self, who.name))
         return refuse_others(call);
-    WEIR_LOG_INFO("drained by %.*s", WEIR_STR_ARGS(weir_blocking_identity(call)));
+    WEIR_LOG_INFO("drained by %s", who.name);
     self->stop(self->stop_user);
     return WEIR_BLOCKING_OK;
 }

@@ -10,9 +10,8 @@
 /** The interceptor's options; `user` is the app. */
 weir_bearer_auth_opts auth_opts(app *self);
 
-/** The caller of a call that needs a token: as long as the call. */
-const caller *auth_caller(const weir_call *call);
-/** A copy, for a handler that may outlive the call. */
+/** The caller of a call that needs a token. */
+caller auth_caller(const weir_call *call);
 caller auth_blocking_caller(const weir_blocking_call *call);
 
 /** What a log-in gives. @param out  its texts in `mem` */

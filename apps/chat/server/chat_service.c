@@ -104,13 +104,13 @@ static void on_mark(session *self, const chat_mark *mark)
 {
     chat_conversation_kind kind;
     if (session_hears(self, mark->conversation, &kind))
-        marks_add(self->app->marks, self->who, mark, kind != CHAT_CONVERSATION_KIND_ROOM);
+        marks_add(self->app->marks, &self->who, mark, kind != CHAT_CONVERSATION_KIND_ROOM);
 }
 
 static void on_presence(session *self, chat_presence wanted)
 {
     if (wanted == CHAT_PRESENCE_ONLINE || wanted == CHAT_PRESENCE_AWAY)
-        devices_set(self->app->devices, self->who, self->user.call,
+        devices_set(self->app->devices, &self->who, self->user.call,
                     wanted == CHAT_PRESENCE_AWAY ? PRESENCE_AWAY : PRESENCE_ONLINE);
 }
 

@@ -349,11 +349,11 @@ static weir_err start(subscription *sub)
 
 static void welcome(weir_call *call, const subscription *sub)
 {
+    caller who = auth_caller(call);
     chat_notification hello = {
         .type = CHAT_NOTIFICATION_TYPE_WELCOME,
         .title = WEIR_STR("welcome"),
-        .body = weir_call_printf(call, "%.*s, you hear %zu topic%s",
-                                 WEIR_STR_ARGS(weir_call_identity(call)), sub->count,
+        .body = weir_call_printf(call, "%s, you hear %zu topic%s", who.name, sub->count,
                                  sub->count == 1 ? "" : "s"),
         .time_us = weir_wall_now().us,
     };
@@ -431,7 +431,7 @@ static void send_notification(weir_call *call, const chat_send_notification_requ
                               void *user)
 {
     app *self = user;
-    const caller *from = auth_caller(call);
+    caller from = auth_caller(call);
     const char *wrong = check_note(request);
     if (wrong) {
         weir_call_fail(call, WEIR_STATUS_INVALID_ARGUMENT, "%s", wrong);
@@ -441,7 +441,7 @@ static void send_notification(weir_call *call, const chat_send_notification_requ
     sending begun = {
         .app = self,
         .call = weir_call_id_of(call),
-        .from = *from,
+        .from = from,
         .message = {.client_id = request->client_id.len > 0
                                      ? request->client_id
                                      : weir_call_printf(call, "server:%016llx",
@@ -453,7 +453,7 @@ static void send_notification(weir_call *call, const chat_send_notification_requ
                     .text = request->body},
         .answer = sent,
     };
-    weir_status why = sending_check_rate(self, from, weir_call_loop(call));
+    weir_status why = sending_check_rate(self, &from, weir_call_loop(call));
     if (why.code == WEIR_STATUS_OK)
         why = sending_begin(&begun);
     if (why.code != WEIR_STATUS_OK)

@@ -190,7 +190,7 @@ static sending sending_of(app *host, weir_call *call, const chat_send_message_re
     return (sending){
         .app = host,
         .call = weir_call_id_of(call),
-        .from = *auth_caller(call),
+        .from = auth_caller(call),
         .message = {.client_id = request->client_id,
                     .to = request->to_case,
                     .conversation = by_id ? request->to.conversation : 0,
@@ -203,10 +203,10 @@ static sending sending_of(app *host, weir_call *call, const chat_send_message_re
 weir_status sending_request(app *host, weir_call *call, const chat_send_message_request *request,
                             sending_fn fn)
 {
-    const caller *from = auth_caller(call);
+    caller from = auth_caller(call);
     weir_status why = check(host, request);
     if (why.code == WEIR_STATUS_OK)
-        why = sending_check_rate(host, from, weir_call_loop(call));
+        why = sending_check_rate(host, &from, weir_call_loop(call));
     if (why.code == WEIR_STATUS_OK) {
         sending begun = sending_of(host, call, request, fn);
         why = sending_begin(&begun);

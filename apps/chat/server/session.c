@@ -200,7 +200,7 @@ void session_refresh(session *self)
     if (made && mem) {
         made->app = self->app;
         made->call = weir_call_id_of(self->call);
-        made->who = *self->who;
+        made->who = self->who;
         made->mem = mem;
         self->refreshing = true;
         err = begin_look(made);
@@ -263,7 +263,7 @@ void session_begin(session *self, const chat_hello *hello)
 {
     char channel[CHAT_CHANNEL_MAX];
     weir_err err =
-        hub_join(self->app->chats, chat_channel(channel, 'u', self->who->id), &self->user);
+        hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user);
     if (!err)
         err = hub_join(self->app->chats, WEIR_STR("all"), &self->all);
     if (err) {
@@ -272,7 +272,7 @@ void session_begin(session *self, const chat_hello *hello)
     }
     self->begun = true;
     atomic_fetch_add(&self->app->counters.sessions, 1);
-    devices_set(self->app->devices, self->who, self->user.call,
+    devices_set(self->app->devices, &self->who, self->user.call,
                 hello->presence == CHAT_PRESENCE_AWAY ? PRESENCE_AWAY : PRESENCE_ONLINE);
     session_refresh(self);
 }
@@ -297,5 +297,5 @@ void session_end(session *self)
     if (!self->begun)
         return;
     atomic_fetch_sub(&self->app->counters.sessions, 1);
-    devices_set(self->app->devices, self->who, id, PRESENCE_OFFLINE);
+    devices_set(self->app->devices, &self->who, id, PRESENCE_OFFLINE);
 }

@@ -19,7 +19,7 @@ enum {
 typedef struct session {
     app *app;
     weir_call *call;
-    const caller *who;
+    caller who;
     hub_member user, all;
     atomic_ullong missed;  /* frames that it was too slow for */
     struct joined *joined; /* conversations, by their ids' order in the last list */

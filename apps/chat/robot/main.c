@@ -69,16 +69,19 @@ static bool log_in(robot *self)
     return true;
 }
 
-/** Sends for the time that was asked for, counts what comes within it, and waits for the rest. */
+/** Sends for the time that was asked for, and counts what comes within it. */
 static period send_for_a_while(robot *self)
 {
+    unsigned long stored = workers_sum(self, offsetof(counts, stored));
+    unsigned long received = workers_sum(self, offsetof(counts, received));
     int64_t begin_us = robot_now_us(self);
-    fputs("sending\n", stderr);
+    fprintf(stderr, "sending %u/s\n", self->rate);
     workers_send(self);
     for (unsigned i = 0; i < self->opts.seconds * 10 && !atomic_load(&self->broken); i++)
         usleep(100000);
-    period is = {.stored = workers_sum(self, offsetof(counts, stored)),
-                 .received = workers_sum(self, offsetof(counts, received)),
+    period is = {.rate = self->rate,
+                 .stored = workers_sum(self, offsetof(counts, stored)) - stored,
+                 .received = workers_sum(self, offsetof(counts, received)) - received,
                  .seconds = (double)(robot_now_us(self) - begin_us) / 1e6};
     fputs("sent\n", stderr);
     workers_stop_sending(self);
@@ -106,26 +109,31 @@ static void wait_for_the_rest(robot *self)
     }
 }
 
+/** A run at each rate. @return whether all went well */
+static bool run_rates(robot *self)
+{
+    bool good = true;
+    for (unsigned i = 0; i < self->opts.rate_count && !atomic_load(&self->broken); i++) {
+        self->rate = self->opts.rates[i];
+        period of = send_for_a_while(self);
+        wait_for_the_rest(self);
+        workers_collect(self);
+        good &= report_run(self, &of);
+        fflush(stdout);
+    }
+    return good && !atomic_load(&self->broken);
+}
+
 static int run(robot *self)
 {
     bool good = false;
     weir_err err = plan_make(self) ? workers_start(self) : WEIR_ENOMEM;
-    if (err) {
+    if (err)
         robot_broken(self, "no robot", weir_err_text(err));
-        plan_free(self);
-        return 1;
-    }
-    if (!log_in(self)) {
+    else if (log_in(self))
+        good = self->opts.fan_out > 0 ? fan_out_run(self) : run_rates(self);
+    if (!err)
         workers_end(self);
-    } else if (self->opts.fan_out > 0) {
-        good = fan_out_run(self);
-        workers_end(self);
-    } else {
-        period of = send_for_a_while(self);
-        wait_for_the_rest(self);
-        workers_end(self);
-        good = report_run(self, &of) && !atomic_load(&self->broken);
-    }
     plan_free(self);
     return good ? 0 : 1;
 }

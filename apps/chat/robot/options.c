@@ -22,8 +22,9 @@ static const char usage[] =
     "  --direct N           instead of rooms: each user writes to N others\n"
     "  --fan-out N          instead: one room of N users, in which one message at a time is sent;\n"
     "                       says when the median, 99 % and the last of them have it\n"
-    "  --rate N             messages a second in all, default 50; 0: each sender sends the next\n"
-    "                       one when the one before is answered\n"
+    "  --rate N[,N...]      messages a second in all, default 50; 0: each sender sends the next\n"
+    "                       one when the one before is answered. Several: one run after the other,\n"
+    "                       each with a result\n"
     "  --seconds N          of sending; default 10\n"
     "  --settle N           seconds of silence before; default 1\n"
     "  --text-bytes N       of a message, default 100, at most 4096\n"
@@ -49,15 +50,16 @@ typedef struct number_row {
     }
 
 static const number_row numbers[] = {
-    ROW(users, 2, 100000),  ROW(rooms, 1, 100000),   ROW(room_size, 2, 100000),
-    ROW(direct, 1, 64),     ROW(fan_out, 2, 100000), ROW(rate, 0, 1000000),
-    ROW(seconds, 1, 86400), ROW(settle, 0, 3600),    ROW(text_bytes, 1, 4096),
-    ROW(logins, 1, 10000),  ROW(loops, 1, 64),
+    ROW(users, 2, 100000), ROW(rooms, 1, 100000),    ROW(room_size, 2, 100000),
+    ROW(direct, 1, 64),    ROW(fan_out, 2, 100000),  ROW(seconds, 1, 86400),
+    ROW(settle, 0, 3600),  ROW(text_bytes, 1, 4096), ROW(logins, 1, 10000),
+    ROW(loops, 1, 64),
 };
 
 enum {
     NUMBERS = sizeof numbers / sizeof *numbers,
-    OPT_SERVER = 100,
+    OPT_RATE = 100,
+    OPT_SERVER,
     OPT_PREFIX,
     OPT_PASSWORD,
     OPT_JSON,
@@ -72,12 +74,12 @@ static const struct option long_options[] = {
     {"room-size", required_argument, NULL, 2},
     {"direct", required_argument, NULL, 3},
     {"fan-out", required_argument, NULL, 4},
-    {"rate", required_argument, NULL, 5},
-    {"seconds", required_argument, NULL, 6},
-    {"settle", required_argument, NULL, 7},
-    {"text-bytes", required_argument, NULL, 8},
-    {"logins", required_argument, NULL, 9},
-    {"loops", required_argument, NULL, 10},
+    {"seconds", required_argument, NULL, 5},
+    {"settle", required_argument, NULL, 6},
+    {"text-bytes", required_argument, NULL, 7},
+    {"logins", required_argument, NULL, 8},
+    {"loops", required_argument, NULL, 9},
+    {"rate", required_argument, NULL, OPT_RATE},
     {"server", required_argument, NULL, OPT_SERVER},
     {"prefix", required_argument, NULL, OPT_PREFIX},
     {"password", required_argument, NULL, OPT_PASSWORD},
@@ -93,20 +95,47 @@ static WEIR_NORETURN void bad_usage(const char *what, const char *value)
     exit(2);
 }
 
+static unsigned number(const char *name, const char **text, unsigned min, unsigned max)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(*text, &end, 10);
+    if (end == *text || **text == '-' || errno || value < min || value > max)
+        bad_usage(name, *text);
+    *text = end;
+    return (unsigned)value;
+}
+
 static void read_number(options *self, int index)
 {
     const number_row *row = &numbers[index];
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(optarg, &end, 10);
-    if (end == optarg || *end || *optarg == '-' || errno || value < row->min || value > row->max)
+    const char *text = optarg;
+    unsigned value = number(long_options[index].name, &text, row->min, row->max);
+    if (*text)
         bad_usage(long_options[index].name, optarg);
-    *(unsigned *)(void *)((char *)self + row->field) = (unsigned)value;
+    *(unsigned *)(void *)((char *)self + row->field) = value;
+}
+
+static void read_rates(options *self)
+{
+    const char *text = optarg;
+    self->rate_count = 0;
+    do {
+        if (self->rate_count == OPTIONS_RATES)
+            bad_usage("too many rates", optarg);
+        text += self->rate_count > 0;
+        self->rates[self->rate_count++] = number("rate", &text, 0, 1000000);
+    } while (*text == ',');
+    if (*text)
+        bad_usage("rate", optarg);
 }
 
 static void read_option(options *self, int option, const char *argument)
 {
     switch (option) {
+    case OPT_RATE:
+        read_rates(self);
+        break;
     case OPT_SERVER:
         self->server = optarg;
         break;
@@ -159,7 +188,8 @@ void options_read(options *self, int argc, char **argv)
         .password = "robot-password",
         .users = 100,
         .room_size = 10,
-        .rate = 50,
+        .rates = {50},
+        .rate_count = 1,
         .seconds = 10,
         .settle = 1,
         .text_bytes = 100,

@@ -4,6 +4,10 @@
 
 #include <stdbool.h>
 
+enum {
+    OPTIONS_RATES = 32
+};
+
 typedef struct options {
     const char *server;
     const char *prefix;   /**< of users' and rooms' names */
@@ -11,9 +15,11 @@ typedef struct options {
     unsigned users;
     unsigned rooms;
     unsigned room_size;
-    unsigned direct;  /**< peers of each user, instead of rooms; 0: rooms */
-    unsigned fan_out; /**< members of the one room; 0: no such run */
-    unsigned rate;    /**< messages a second in all; 0: the next when one is answered */
+    unsigned direct;               /**< peers of each user, instead of rooms; 0: rooms */
+    unsigned fan_out;              /**< members of the one room; 0: no such run */
+    unsigned rates[OPTIONS_RATES]; /**< messages a second in all, one run after the other; 0: the
+                                        next when one is answered */
+    unsigned rate_count;
     unsigned seconds;
     unsigned settle; /**< seconds without messages before the run */
     unsigned text_bytes;

@@ -77,6 +77,7 @@ bool report_run(robot *self, const period *of)
     if (self->opts.json)
         putchar('{');
     print_count(self, "users", self->opts.users);
+    print_count(self, "rate", of->rate);
     print_count(self, "stored", workers_sum(self, offsetof(counts, stored)));
     print_count(self, "delivered", workers_sum(self, offsetof(counts, received)));
     print_count(self, "lost", lost);

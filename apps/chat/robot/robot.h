@@ -89,7 +89,7 @@ typedef struct worker {
     counts counts;
     histogram answers;            /* from when it was due to the sender's acknowledgement */
     histogram deliveries;         /* to a member */
-    chat_client_counters clients; /* at the end, of all */
+    chat_client_counters clients; /* of all, when they were last collected */
 } worker;
 
 /** One message to a large room. */
@@ -104,6 +104,7 @@ typedef struct robot {
     options opts;
     uint32_t run;
     weir_time start; /* times are counted from it */
+    unsigned rate;   /* of the run */
     int64_t sending_from_us;
     group *groups;
     uint32_t group_count;
@@ -113,8 +114,9 @@ typedef struct robot {
     size_t sender_count;
     worker *workers;
     fan_out fan_out;
-    weir_latch freed; /* the clients of every worker */
-    atomic_flag told; /* the first error was printed */
+    weir_latch all;     /* workers have done what they were told */
+    atomic_flag told;   /* the first error was printed */
+    atomic_flag waited; /* the first reason to try again was printed */
     atomic_bool broken;
 } robot;
 
@@ -126,6 +128,7 @@ void plan_room_name(const robot *self, const group *room, char out[ROBOT_NAME]);
 
 /* user.c @thread the worker's */
 void user_start(user *self);
+void user_add_counters(const user *self, chat_client_counters *to);
 void user_free(user *self);
 /** The next message of that sender. @param due_us  when it is due, for its latency */
 void user_send(membership *from, int64_t due_us);
@@ -138,6 +141,8 @@ WEIR_MUST_CHECK weir_err workers_start(robot *self);
 void workers_greet(robot *self);
 void workers_send(robot *self);
 void workers_stop_sending(robot *self);
+/** What the clients have counted, into worker.clients. */
+void workers_collect(robot *self);
 /** Frees all clients and ends the threads; what they counted stays. */
 void workers_end(robot *self);
 /** A user is ready: the next one may log in. @thread the worker's */
@@ -155,6 +160,7 @@ void fan_out_received(robot *self, uint32_t member, const tag *of);
 
 /** What was counted while messages were sent. */
 typedef struct period {
+    unsigned rate; /* that was asked for */
     double seconds;
     unsigned long stored, received;
 } period;

@@ -56,6 +56,9 @@ static void on_status(chat_client *client WEIR_UNUSED, const chat_client_status 
         join_next(self);
     else if (status->state == CHAT_CLIENT_ENDED && status->code != WEIR_STATUS_OK)
         robot_broken(self->worker->robot, "a user was refused", status->text);
+    else if (status->state == CHAT_CLIENT_WAITING &&
+             !atomic_flag_test_and_set(&self->worker->robot->waited))
+        fprintf(stderr, "weir-chat-robot: a user has to try again: %s\n", status->text);
 }
 
 static membership *find(user *self, uint32_t index)
@@ -123,7 +126,7 @@ static void on_sent(chat_client *client WEIR_UNUSED, const chat_sent *sent, void
     histogram_add(&here->answers, now_us - is.time_us);
     atomic_fetch_add(&from->group->stored, 1);
     atomic_fetch_add(&here->counts.stored, 1);
-    if (here->sending && here->robot->opts.rate == 0)
+    if (here->sending && here->robot->rate == 0)
         user_send(from, now_us);
 }
 
@@ -168,16 +171,20 @@ static void add_counters(chat_client_counters *to, const chat_client_counters *f
     to->queued_now += from->queued_now;
 }
 
+void user_add_counters(const user *self, chat_client_counters *to)
+{
+    chat_client_counters counters;
+    chat_client_get_counters(self->client, &counters);
+    add_counters(to, &counters);
+}
+
 void user_free(user *self)
 {
     chat_client *client = self->client;
-    chat_client_counters counters;
     weir_loop_cancel(self->worker->loop, &self->again);
     if (!client)
         return;
     self->client = NULL;
-    chat_client_get_counters(client, &counters);
-    add_counters(&self->worker->clients, &counters);
     chat_client_free(client);
 }
 

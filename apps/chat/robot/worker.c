@@ -87,7 +87,7 @@ static void on_tick(weir_ticker *ticker WEIR_UNUSED, void *who)
 {
     worker *self = who;
     const robot *host = self->robot;
-    double per_us = host->opts.rate / 1e6 * (double)self->sender_count / (double)host->sender_count;
+    double per_us = host->rate / 1e6 * (double)self->sender_count / (double)host->sender_count;
     int64_t now_us = robot_now_us(host);
     for (unsigned i = 0; i < PER_TICK; i++) {
         int64_t due_us = host->sending_from_us + (int64_t)((double)self->due / per_us);
@@ -105,7 +105,9 @@ static void begin_sending(weir_task *task, weir_err err)
     if (err || self->sender_count == 0)
         return;
     self->sending = true;
-    if (self->robot->opts.rate > 0) {
+    self->due = 0;
+    self->answers = self->deliveries = (histogram){0};
+    if (self->robot->rate > 0) {
         weir_ticker_start(&self->ticker, self->loop, WEIR_MILLISECONDS(1), on_tick, self);
         return;
     }
@@ -131,10 +133,32 @@ void workers_stop_sending(robot *self)
     post_all(self, end_sending);
 }
 
+static void collect(weir_task *task, weir_err err WEIR_UNUSED)
+{
+    worker *self = WEIR_CONTAINER_OF(task, worker, task);
+    self->clients = (chat_client_counters){0};
+    for (uint32_t u = self->index; u < self->robot->opts.users; u += self->robot->opts.loops)
+        user_add_counters(&self->robot->users[u], &self->clients);
+    weir_latch_down(&self->robot->all);
+}
+
+static void post_and_wait(robot *self, weir_task_fn fn)
+{
+    weir_latch_init(&self->all, self->opts.loops);
+    post_all(self, fn);
+    weir_latch_wait(&self->all);
+    weir_latch_fini(&self->all);
+}
+
+void workers_collect(robot *self)
+{
+    post_and_wait(self, collect);
+}
+
 static void on_freed(weir_timer *timer WEIR_UNUSED, void *who)
 {
     worker *self = who;
-    weir_latch_down(&self->robot->freed);
+    weir_latch_down(&self->robot->all);
 }
 
 /** What was freed needs one more turn. */
@@ -149,10 +173,7 @@ static void free_users(weir_task *task, weir_err err WEIR_UNUSED)
 
 void workers_end(robot *self)
 {
-    weir_latch_init(&self->freed, self->opts.loops);
-    post_all(self, free_users);
-    weir_latch_wait(&self->freed);
-    weir_latch_fini(&self->freed);
+    post_and_wait(self, free_users);
     for (uint32_t i = 0; i < self->opts.loops; i++)
         weir_loop_thread_stop(self->workers[i].thread);
 }

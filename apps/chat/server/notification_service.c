@@ -296,17 +296,16 @@ static subscription *new_subscription(app *self, weir_call *call,
 
 static weir_err join_all(subscription *sub)
 {
-    sub->all.call = weir_call_id_of(sub->call);
     sub->all.missed = &sub->missed;
-    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all);
+    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all, sub->call);
     for (size_t i = 0; !err && i < sub->count; i++) {
         char channel[CHAT_CHANNEL_MAX];
         followed *topic = &sub->topics[i];
         topic->behind = true;
-        topic->member.call = weir_call_id_of(sub->call);
         topic->member.missed = &sub->missed;
         int len = snprintf(channel, sizeof channel, "t/%.*s", WEIR_STR_ARGS(topic->name));
-        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member);
+        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member,
+                       sub->call);
     }
     return err;
 }

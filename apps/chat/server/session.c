@@ -85,9 +85,8 @@ static hub_member *join(session *self, uint64_t conversation)
     hub_member *member = calloc(1, sizeof *member);
     if (!member)
         return NULL;
-    member->call = weir_call_id_of(self->call);
     member->missed = &self->missed;
-    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member)) {
+    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member, self->call)) {
         free(member);
         return NULL;
     }
@@ -253,7 +252,6 @@ session *session_new(app *host, weir_call *call)
     self->app = host;
     self->call = call;
     self->who = auth_caller(call);
-    self->user.call = self->all.call = weir_call_id_of(call);
     self->user.missed = self->all.missed = &self->missed;
     weir_call_set_data(call, self);
     return self;
@@ -262,17 +260,17 @@ session *session_new(app *host, weir_call *call)
 void session_begin(session *self, const chat_hello *hello)
 {
     char channel[CHAT_CHANNEL_MAX];
-    weir_err err =
-        hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user);
+    weir_err err = hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user,
+                            self->call);
     if (!err)
-        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all);
+        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all, self->call);
     if (err) {
         fail(self, err);
         return;
     }
     self->begun = true;
     atomic_fetch_add(&self->app->counters.sessions, 1);
-    devices_set(self->app->devices, &self->who, self->user.call,
+    devices_set(self->app->devices, &self->who, weir_call_id_of(self->call),
                 hello->presence == CHAT_PRESENCE_AWAY ? PRESENCE_AWAY : PRESENCE_ONLINE);
     session_refresh(self);
 }
@@ -287,7 +285,7 @@ bool session_hears(const session *self, uint64_t conversation, chat_conversation
 
 void session_end(session *self)
 {
-    weir_call_id id = self->user.call;
+    weir_call_id id = weir_call_id_of(self->call);
     weir_loop_cancel(weir_call_loop(self->call), &self->later);
     hub_leave(self->app->chats, &self->user);
     hub_leave(self->app->chats, &self->all);

@@ -38,6 +38,7 @@ DOORS = {
     r"jansson\.h": "src/naming/json.h",
     r"zookeeper/.*": "src/zk/zk_client.h",
     r"cmocka\.h": "tests/support/test.h",
+    r"editline/.*": "apps/chat/terminal/editor.c",
 }
 # Descriptors of generated messages are public, whatever their package is called.
 GENERATED = re.compile(r"(google_protobuf_|google_rpc_|weir_wkt_)")

@@ -116,10 +116,8 @@ static void on_entered(chat_client *client, const weir_status *status, const voi
     bool first = !self->reading;
     session_talk_to(self, c->id, p ? p->label : "?");
     screen_print(text(TEXT_WELCOME), self->label);
-    if (first) {
+    if (first)
         session_show_history(self, c->id, self->options->recent);
-        session_read(self);
-    }
 }
 
 void command_join(session *self, const char *room)

@@ -35,10 +35,20 @@ unsigned editor_columns(void)
 
 /* Lines. */
 
+/** The cursor is in the row below the line. */
+static void take_away(const char *line)
+{
+    unsigned width = text_width(weir_str_from(editor.prompt)) + text_width(weir_str_from(line));
+    printf("\x1b[%uA\x1b[J", width / editor_columns() + 1);
+    fflush(stdout);
+}
+
 static void on_line(char *line)
 {
     if (line && *line)
         add_history(line);
+    if (line && *line && editor.events->takes(line, editor.user))
+        take_away(line);
     if (!line)
         editor_close();
     else /* begins the next one; libedit wants to be told again after each */

@@ -11,6 +11,8 @@
 typedef struct editor_events {
     /** A line, without its end; NULL: the input has ended (Ctrl-D, or the terminal is gone). */
     void (*line)(const char *line, void *user);
+    /** Whether what was typed is to be taken away, as it will be printed by another way. */
+    bool (*takes)(const char *line, void *user);
     /** What Tab may complete to: the index-th, NULL behind the last. */
     const char *(*candidate)(size_t index, void *user);
 } editor_events;

@@ -74,7 +74,8 @@ void session_say(session *self, weir_str line)
         self->result = 1;
 }
 
-/* History, before the position. */
+/* History, before the position. The input begins behind the first one, so that what is said stands
+ * below it. */
 
 static void on_history(chat_client *client, const weir_status *status, const void *reply,
                        void *user)
@@ -82,13 +83,13 @@ static void on_history(chat_client *client, const weir_status *status, const voi
     (void)client;
     session *self = user;
     const chat_history_response *page = reply;
-    if (!command_was_done(status))
-        return;
-    for (size_t i = 0; i < page->messages.len; i++) {
+    size_t count = command_was_done(status) ? page->messages.len : 0;
+    for (size_t i = 0; i < count; i++) {
         const chat_message *m = &page->messages.items[i];
         const place *p = session_place(self, m->conversation);
         screen_message(m, p && m->conversation != self->current ? p->label : "");
     }
+    session_read(self);
 }
 
 static uint64_t position_of(const session *self, uint64_t conversation)
@@ -108,10 +109,13 @@ static uint64_t position_of(const session *self, uint64_t conversation)
 void session_show_history(session *self, uint64_t conversation, unsigned limit)
 {
     uint64_t position = position_of(self, conversation);
-    if (limit == 0 || position == 0)
-        return;
-    if (chat_client_history(self->client, conversation, 0, position + 1, limit, on_history, self))
+    if (limit == 0 || position == 0) {
+        session_read(self);
+    } else if (chat_client_history(self->client, conversation, 0, position + 1, limit, on_history,
+                                   self)) {
         screen_print("%s", text(TEXT_QUEUE_FULL));
+        session_read(self);
+    }
 }
 
 /* Ending. */
@@ -189,7 +193,16 @@ static void on_edited(const char *line, void *user)
         on_input_line(weir_str_of(line, strnlen(line, INPUT_LINE_MAX)), user);
 }
 
-static const editor_events edited = {.line = on_edited, .candidate = session_candidate};
+/** A message is printed when it is stored; while that takes time, it stays to be seen. */
+static bool is_shown_again(const char *line, void *user)
+{
+    const session *self = user;
+    return *line != '/' && self->has_target &&
+           chat_client_state_of(self->client) == CHAT_CLIENT_LIVE;
+}
+
+static const editor_events edited = {
+    .line = on_edited, .takes = is_shown_again, .candidate = session_candidate};
 
 void session_read(session *self)
 {
@@ -216,14 +229,12 @@ static void begin_talking(session *self)
     if (self->options->to) {
         session_talk_to_user(self, self->options->to);
         session_show_history(self, self->current, self->options->recent);
-        session_read(self);
     } else if (self->options->group) {
         const place *p = session_place(self, self->options->group);
         snprintf(label, sizeof label, "%llu", (unsigned long long)self->options->group);
         session_talk_to(self, self->options->group, p ? p->label : label);
         screen_print(text(TEXT_WELCOME), self->label);
         session_show_history(self, self->current, self->options->recent);
-        session_read(self);
     } else {
         command_join(self, self->options->room);
     }

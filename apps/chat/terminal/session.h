@@ -67,7 +67,8 @@ void session_read(session *self);
 void session_say(session *self, weir_str line);
 /** Ends when what was said is stored. */
 void session_leave(session *self);
-/** @param limit  messages before those that come by themselves; 0: none */
+/** Reads the input when it is shown. @param limit  messages before those that come by themselves;
+ * 0: none */
 void session_show_history(session *self, uint64_t conversation, unsigned limit);
 
 /* commands.c */

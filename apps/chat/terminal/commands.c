@@ -51,12 +51,25 @@ void command_show_person(const chat_person *person)
     screen_print(text(id), name);
 }
 
+void command_show_change(const chat_person *person)
+{
+    static char last[CHAT_CLIENT_NAME_MAX + 1];
+    static chat_relation relation;
+    weir_str name = person->profile ? person->profile->name : WEIR_STR("");
+    /* A command's answer and the event of the same change: one is enough. */
+    if (relation == person->relation && weir_str_eq(name, weir_str_from(last)))
+        return;
+    relation = person->relation;
+    snprintf(last, sizeof last, "%.*s", WEIR_STR_ARGS(name));
+    command_show_person(person);
+}
+
 static void on_person(chat_client *client, const weir_status *status, const void *reply, void *user)
 {
     (void)client;
     (void)user;
     if (command_was_done(status))
-        command_show_person(reply);
+        command_show_change(reply);
 }
 
 static void on_people(chat_client *client, const weir_status *status, const void *reply, void *user)
@@ -117,7 +130,7 @@ static void on_entered(chat_client *client, const weir_status *status, const voi
     session_talk_to(self, c->id, p ? p->label : "?");
     screen_print(text(TEXT_WELCOME), self->label);
     if (first)
-        session_show_history(self, c->id, self->options->recent);
+        session_begin_with_history(self, c->id);
 }
 
 void command_join(session *self, const char *room)

@@ -106,16 +106,28 @@ static uint64_t position_of(const session *self, uint64_t conversation)
     return seq;
 }
 
+static bool ask_history(session *self, uint64_t conversation, uint64_t before, unsigned limit)
+{
+    if (limit == 0 || before <= 1)
+        return false;
+    weir_err err =
+        chat_client_history(self->client, conversation, 0, before, limit, on_history, self);
+    if (err)
+        screen_print(text(TEXT_FAILED), weir_err_name(err), weir_err_text(err));
+    return !err;
+}
+
 void session_show_history(session *self, uint64_t conversation, unsigned limit)
 {
-    uint64_t position = position_of(self, conversation);
-    if (limit == 0 || position == 0) {
+    ask_history(self, conversation, position_of(self, conversation) + 1, limit);
+}
+
+void session_begin_with_history(session *self, uint64_t conversation)
+{
+    const place *p = session_place(self, conversation);
+    uint64_t before = p && p->first_seq > 0 ? p->first_seq : position_of(self, conversation) + 1;
+    if (!ask_history(self, conversation, before, self->options->recent))
         session_read(self);
-    } else if (chat_client_history(self->client, conversation, 0, position + 1, limit, on_history,
-                                   self)) {
-        screen_print("%s", text(TEXT_QUEUE_FULL));
-        session_read(self);
-    }
 }
 
 /* Ending. */
@@ -228,13 +240,13 @@ static void begin_talking(session *self)
     char label[32];
     if (self->options->to) {
         session_talk_to_user(self, self->options->to);
-        session_show_history(self, self->current, self->options->recent);
+        session_begin_with_history(self, self->current);
     } else if (self->options->group) {
         const place *p = session_place(self, self->options->group);
         snprintf(label, sizeof label, "%llu", (unsigned long long)self->options->group);
         session_talk_to(self, self->options->group, p ? p->label : label);
         screen_print(text(TEXT_WELCOME), self->label);
-        session_show_history(self, self->current, self->options->recent);
+        session_begin_with_history(self, self->current);
     } else {
         command_join(self, self->options->room);
     }
@@ -242,7 +254,7 @@ static void begin_talking(session *self)
 
 static void on_live(session *self)
 {
-    if (self->told_waiting && self->was_live)
+    if (self->told_waiting && self->was_live && screen_is_terminal())
         screen_print(text(TEXT_CONNECTED), chat_client_node(self->client));
     self->told_waiting = false;
     if (self->was_live)
@@ -250,6 +262,17 @@ static void on_live(session *self)
     self->was_live = true;
     weir_loop_cancel(self->loop, &self->give_up);
     begin_talking(self);
+}
+
+/** A script's output is what was said. */
+static void tell_waiting(const char *why)
+{
+    if (screen_is_terminal()) {
+        screen_print(text(TEXT_WAITING), why);
+    } else {
+        fprintf(stderr, text(TEXT_WAITING), why);
+        fputc('\n', stderr);
+    }
 }
 
 static void on_status(chat_client *client, const chat_client_status *status, void *user)
@@ -260,8 +283,8 @@ static void on_status(chat_client *client, const chat_client_status *status, voi
         on_live(self);
     } else if (status->state == CHAT_CLIENT_WAITING && !self->told_waiting) {
         self->told_waiting = true;
-        if (status->code != WEIR_STATUS_OK && screen_is_terminal())
-            screen_print(text(TEXT_WAITING), status->text);
+        if (status->code != WEIR_STATUS_OK)
+            tell_waiting(status->text);
     } else if (status->state == CHAT_CLIENT_ENDED) {
         editor_close();
         if (status->code != WEIR_STATUS_OK) {
@@ -275,8 +298,10 @@ static void on_status(chat_client *client, const chat_client_status *status, voi
 static void on_message(chat_client *client, const chat_message *m, void *user)
 {
     session *self = user;
-    const place *p = session_place(self, m->conversation);
+    place *p = session_place(self, m->conversation);
     bool here = m->conversation == self->current;
+    if (p && p->first_seq == 0)
+        p->first_seq = m->seq;
     screen_message(m, here || !p ? "" : p->label);
     session_name(self, m->sender);
     if (here)
@@ -309,7 +334,13 @@ static void on_failed(chat_client *client, const chat_send_failed *failed, void 
 static void on_conversation(chat_client *client, const chat_conversation *c, void *user)
 {
     (void)client;
-    session_place_in(user, c);
+    session *self = user;
+    const options *o = self->options;
+    session_place_in(self, c);
+    /* The room that is being entered: what comes before the answer belongs there already. */
+    if (!self->reading && !o->to && !o->group && c->kind == CHAT_CONVERSATION_KIND_ROOM &&
+        weir_str_eq(c->name, weir_str_from(o->room)))
+        self->current = c->id;
 }
 
 static void on_left(chat_client *client, uint64_t conversation, void *user)
@@ -340,7 +371,7 @@ static void on_person(chat_client *client, const chat_person *person, void *user
 {
     (void)client;
     session_name(user, person->profile->name);
-    command_show_person(person);
+    command_show_change(person);
 }
 
 static void on_drain(chat_client *client, uint32_t after_ms, void *user)

@@ -16,6 +16,7 @@ enum {
 typedef struct place {
     uint64_t id;
     chat_conversation_kind kind;
+    uint64_t first_seq; /* the first one that came by itself; 0: none yet */
     char label[LABEL_MAX];
 } place;
 
@@ -67,15 +68,18 @@ void session_read(session *self);
 void session_say(session *self, weir_str line);
 /** Ends when what was said is stored. */
 void session_leave(session *self);
-/** Reads the input when it is shown. @param limit  messages before those that come by themselves;
- * 0: none */
+/** The latest messages. @param limit  so many; 0: none */
 void session_show_history(session *self, uint64_t conversation, unsigned limit);
+/** Those in front of what came by itself, as many as --recent says; then reads the input. */
+void session_begin_with_history(session *self, uint64_t conversation);
 
 /* commands.c */
 extern const char *const command_names[];
 /** @param line  begins with "/" */
 void command_run(session *self, const char *line);
 void command_show_person(const chat_person *person);
+/** The same, unless it was the last one that was shown. */
+void command_show_change(const chat_person *person);
 /** Says why, when it is not OK. @return whether it is */
 bool command_was_done(const weir_status *status);
 /** Goes into a room, and talks there. */

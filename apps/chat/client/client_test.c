@@ -406,6 +406,20 @@ TEST(client, a_push_of_an_unknown_conversation_waits_for_its_position)
     close_bench(b);
 }
 
+TEST(client, a_new_conversation_is_shown_though_another_device_was_quicker)
+{
+    bench *b = open_bench();
+    go_live(b);
+    fake_add(b->server, 2, CHAT_CONVERSATION_KIND_DIRECT, "bob");
+    fake_fill(b->server, 2, 2);
+    fake_get(b->server, 2)->delivered_seq = 2;
+    fake_push(b->server, 2, 1);
+    fake_tell(b->server, 2);
+    until(b, b->messages == 2);
+    assert_string_equal(b->log, "2:1=1 2:2=2 ");
+    close_bench(b);
+}
+
 TEST(client, a_lost_push_is_found_by_the_next_heads)
 {
     bench *b = open_bench();

@@ -257,11 +257,24 @@ static void on_live(session *self)
     if (self->told_waiting && self->was_live && screen_is_terminal())
         screen_print(text(TEXT_CONNECTED), chat_client_node(self->client));
     self->told_waiting = false;
+    weir_loop_cancel(self->loop, &self->give_up);
     if (self->was_live)
         return;
     self->was_live = true;
-    weir_loop_cancel(self->loop, &self->give_up);
     begin_talking(self);
+}
+
+/** A script does not try for ever. */
+static void on_give_up(weir_timer *timer, void *user)
+{
+    (void)timer;
+    session *self = user;
+    if (screen_is_terminal())
+        return; /* somebody sees it and can decide */
+    fprintf(stderr, text(TEXT_GAVE_UP), self->options->server,
+            weir_status_name(WEIR_STATUS_UNAVAILABLE));
+    self->result = 1;
+    weir_loop_quit(self->loop);
 }
 
 /** A script's output is what was said. */
@@ -283,12 +296,16 @@ static void on_status(chat_client *client, const chat_client_status *status, voi
         on_live(self);
     } else if (status->state == CHAT_CLIENT_WAITING && !self->told_waiting) {
         self->told_waiting = true;
+        if (!weir_timer_pending(&self->give_up))
+            weir_loop_after(self->loop, &self->give_up, give_up_us, on_give_up, self);
         if (status->code != WEIR_STATUS_OK)
             tell_waiting(status->text);
     } else if (status->state == CHAT_CLIENT_ENDED) {
         editor_close();
         if (status->code != WEIR_STATUS_OK) {
             fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), status->text);
+            if (status->code == WEIR_STATUS_UNAUTHENTICATED && !self->options->registers)
+                fprintf(stderr, text(TEXT_REGISTER), self->options->user);
             self->result = 1;
         }
         weir_loop_quit(self->loop);
@@ -396,18 +413,6 @@ static const chat_client_events events = {
 };
 
 /* The whole. */
-
-static void on_give_up(weir_timer *timer, void *user)
-{
-    (void)timer;
-    session *self = user;
-    if (screen_is_terminal())
-        return; /* somebody sees it and can decide */
-    fprintf(stderr, text(TEXT_GAVE_UP), self->options->server,
-            weir_status_name(WEIR_STATUS_UNAVAILABLE));
-    self->result = 1;
-    weir_loop_quit(self->loop);
-}
 
 static weir_err open_session(session *self)
 {

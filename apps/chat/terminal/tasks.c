@@ -32,6 +32,8 @@ static bool was_done(task *self, const weir_status *status)
     if (status->code == WEIR_STATUS_OK)
         return true;
     fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), weir_status_text(status));
+    if (status->code == WEIR_STATUS_UNAUTHENTICATED && !self->options->registers)
+        fprintf(stderr, text(TEXT_REGISTER), self->options->user);
     finish(self, 1);
     return false;
 }

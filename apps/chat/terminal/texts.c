@@ -69,6 +69,8 @@ static const char *const table[TEXTS][TEXT_LANGUAGES] = {
     [TEXT_WAITING] = {"* not connected: %s; trying again", "* 未连接:%s;正在重试"},
     [TEXT_ENDED] = {"weir-chat: %s: %s\n", "weir-chat:%s:%s\n"},
     [TEXT_GAVE_UP] = {"weir-chat: no connection to %s: %s\n", "weir-chat:连接不到 %s:%s\n"},
+    [TEXT_REGISTER] = {"weir-chat: if %s is a new name, add --register\n",
+                       "weir-chat:如果 %s 是新名字,请加 --register\n"},
     [TEXT_MOVING] = {"* the server node stops; moving to another one",
                      "* 服务器节点正在停止;转到另一个节点"},
     [TEXT_NOT_SENT] = {"* not sent: %s", "* 未发送:%s"},

@@ -20,6 +20,7 @@ typedef enum text_id {
     TEXT_WAITING,
     TEXT_ENDED,
     TEXT_GAVE_UP,
+    TEXT_REGISTER,
     TEXT_MOVING,
     TEXT_NOT_SENT,
     TEXT_QUEUE_FULL,

@@ -305,7 +305,10 @@ class Conversations(NodeTest):
         self.assert_fails(Code.NOT_FOUND, "yours", bob.send, "hi", room="hall")
         self.assertEqual(bob.join("hall").role, messages.ROLE_MEMBER)
         self.assertEqual(bob.join("hall").role, messages.ROLE_MEMBER, "again is fine")
-        self.assertEqual(bob.texts(), ["first"], "a room's past is open")
+        self.assertEqual(bob.texts(), [], "a room's past is not sent to who joins")
+        past = bob.do(bob.messages.History, messages.HistoryRequest(
+            conversation=bob.sync().conversations[0].id))
+        self.assertEqual([m.text for m in past.messages], ["first"], "but it is open")
         self.assert_fails(Code.ALREADY_EXISTS, "room", bob.do,
                           bob.conversations.CreateConversation, messages.CreateConversationRequest(
                               kind=messages.CONVERSATION_KIND_ROOM, name="hall"))

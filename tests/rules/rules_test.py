@@ -41,6 +41,7 @@ DOORS = {
     r"(mysql|mysqld_error|errmsg)\.h": "apps/chat/store/db_mariadb.h",
     r"hiredis/.*": "apps/chat/redis/redis_reply.h",
     r"cmocka\.h": "tests/support/test.h",
+    r"editline/.*": "apps/chat/terminal/editor.c",
 }
 # Descriptors of generated messages are public, whatever their package is called.
 GENERATED = re.compile(r"(google_protobuf_|google_rpc_|weir_wkt_)")

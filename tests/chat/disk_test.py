@@ -76,7 +76,7 @@ class FullDisk(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    BIN = sys.argv.pop(1)
+    BIN = os.path.abspath(sys.argv.pop(1))
     if shutil.which("unshare") is None:
         sys.exit("unshare is missing: install util-linux")
     unittest.main()

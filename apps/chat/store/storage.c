@@ -17,7 +17,7 @@ static storage_opts with_defaults(const storage_opts *given)
         o.threads = MAX_THREADS;
     o.max_queued = o.max_queued ? o.max_queued : 20000;
     o.max_batch = o.max_batch ? o.max_batch : 1000;
-    o.max_delay_us = o.max_delay_us ? o.max_delay_us : WEIR_MILLISECONDS(5);
+    o.max_delay_us = o.max_delay_us ? o.max_delay_us : WEIR_MILLISECONDS(1);
     o.max_wait_us = o.max_wait_us ? o.max_wait_us : WEIR_SECONDS(5);
     return o;
 }
@@ -118,7 +118,7 @@ static weir_err enter(storage *self, storage_job *job)
     weir_list_append(&queue->jobs, &job->node);
     queue->count++;
     self->stats.queued++;
-    if (queue->idle)
+    if (queue->idle && queue->count >= queue->wanted)
         pthread_cond_signal(&queue->some);
     return WEIR_OK;
 }
@@ -177,5 +177,7 @@ void storage_get_stats(storage *self, storage_stats *out)
 {
     pthread_mutex_lock(&self->lock);
     *out = self->stats;
+    out->jobs = self->jobs;
+    out->failed = self->failed;
     pthread_mutex_unlock(&self->lock);
 }

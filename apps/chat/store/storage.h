@@ -3,9 +3,9 @@
  * Storage threads: they take jobs from any thread and run each in a transaction.
  *
  * SQLite has one thread that writes and some that read. The writing one takes what has come (up to
- * 1,000 jobs, waiting 5 ms at most for more while it is busy: none when it is idle), runs all of it
- * in one transaction and commits once: group commit. With MariaDB each thread has a connection and
- * each job a transaction.
+ * 1,000 jobs), runs all of it in one transaction and commits once: group commit. An idle one runs
+ * what comes at once; after a batch it waits until as many jobs have come, for 1 ms at most. With
+ * MariaDB each thread has a connection and each job a transaction.
  *
  * All of it is bounded: jobs that find the queue full are refused, those that have waited longer
  * than max_wait_us are answered WEIR_ETIMEDOUT without being run, and while the database is away
@@ -24,7 +24,7 @@ typedef struct storage_opts {
     unsigned threads;     /**< that read, or MariaDB's connections; 0: 2 and 8 */
     size_t max_queued;    /**< jobs; 0: 20,000 */
     unsigned max_batch;   /**< writing jobs of one commit; 0: 1,000 */
-    int64_t max_delay_us; /**< that a batch waits for more jobs; 0: 5 ms at most */
+    int64_t max_delay_us; /**< that a batch waits for more jobs; 0: 1 ms */
     int64_t max_wait_us;  /**< a job waits in the queue; 0: 5 s */
 } storage_opts;
 

@@ -14,6 +14,7 @@ typedef struct storage_queue {
     weir_list jobs;      /* lock */
     size_t count;        /* lock */
     unsigned idle;       /* lock: threads that wait for `some` */
+    size_t wanted;       /* lock: they are woken when there are as many jobs */
     pthread_cond_t some; /* a job has come, or the end */
 } storage_queue;
 
@@ -33,6 +34,8 @@ typedef struct storage_thread {
     uint64_t random;
     bool in_batches;           /* it is the one that writes */
     storage_outcome *outcomes; /* of a batch: max_batch of them */
+    size_t last_batch;         /* jobs of the last one */
+    weir_time last_end;        /* when it was answered */
 } storage_thread;
 
 struct storage {
@@ -40,11 +43,12 @@ struct storage {
     pthread_mutex_t lock;
     storage_queue writes; /* or all, without a single writer */
     storage_queue reads;
-    storage_stats stats; /* lock */
-    bool is_ending;      /* lock */
-    bool is_away;        /* lock: the database, when last tried */
-    int64_t probe_us;    /* lock: from the next try to the one after it */
-    weir_time probe_at;  /* lock: the next try, while it is away */
+    storage_stats stats; /* lock; but for these two: */
+    _Atomic uint64_t jobs, failed;
+    bool is_ending;     /* lock */
+    bool is_away;       /* lock: the database, when last tried */
+    int64_t probe_us;   /* lock: from the next try to the one after it */
+    weir_time probe_at; /* lock: the next try, while it is away */
     unsigned count;
     storage_thread threads[];
 };

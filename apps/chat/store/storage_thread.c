@@ -19,10 +19,8 @@ void storage_count(storage *self, uint64_t commits, uint64_t retries)
 
 void storage_answer(storage_thread *self, storage_job *job, weir_err err, const char *why)
 {
-    pthread_mutex_lock(&self->storage->lock);
-    self->storage->stats.jobs++;
-    self->storage->stats.failed += err != WEIR_OK;
-    pthread_mutex_unlock(&self->storage->lock);
+    self->storage->jobs++;
+    self->storage->failed += err != WEIR_OK;
     job->done(job, err, why && *why ? why : weir_err_text(err));
 }
 
@@ -97,6 +95,27 @@ void storage_run_alone(storage_thread *self, storage_job *job)
     storage_answer(self, job, err, db_error(self->d));
 }
 
+/**
+ * Under lock: those who were answered just now may be about to ask for more. Until as many jobs
+ * wait as the last batch had, at most max_delay_us after its end: an idle storage waits for
+ * nothing.
+ */
+static void gather(storage_thread *self)
+{
+    storage_queue *queue = self->queue;
+    const weir_time until = weir_time_add(self->last_end, self->storage->opts.max_delay_us);
+    const struct timespec deadline = {.tv_sec = until.us / 1000000,
+                                      .tv_nsec = until.us % 1000000 * 1000};
+    queue->wanted = self->last_batch;
+    int timed_out = 0;
+    while (!timed_out && queue->count < queue->wanted && !self->storage->is_ending) {
+        queue->idle++;
+        timed_out = pthread_cond_timedwait(&queue->some, &self->storage->lock, &deadline);
+        queue->idle--;
+    }
+    queue->wanted = 0;
+}
+
 /** Under lock: waits for jobs and moves up to `max` of them. @return false: the end */
 static bool take(storage_thread *self, weir_list *out, size_t max)
 {
@@ -108,6 +127,8 @@ static bool take(storage_thread *self, weir_list *out, size_t max)
         pthread_cond_wait(&queue->some, &self->storage->lock);
         queue->idle--;
     }
+    if (self->last_batch > 1)
+        gather(self);
     for (; max > 0 && !weir_list_empty(&queue->jobs); max--) {
         weir_list_append(out, weir_list_pop(&queue->jobs));
         queue->count--;
@@ -146,6 +167,10 @@ static void run_taken(storage_thread *self, weir_list *taken)
         storage_run_alone(self, self->outcomes[0].job);
     else if (count > 1)
         storage_run_batch(self, count);
+    if (self->in_batches) {
+        self->last_batch = count;
+        self->last_end = weir_time_now();
+    }
 }
 
 void storage_thread_main(void *user)

@@ -160,6 +160,33 @@ TEST(storage_away, jobs_are_refused_at_once_and_run_again_when_it_is_back)
     testing_store_fini(&store);
 }
 
+static weir_err run_count(db *d, storage_job *job WEIR_UNUSED)
+{
+    return testing_number(d, &COUNT, DB_NONE) < 0 ? WEIR_EIO : WEIR_OK;
+}
+
+TEST(storage_away, what_is_locked_for_writing_can_be_read)
+{
+    testing_store store;
+    testing_store_init(&store);
+    if (store.is_mariadb)
+        return;
+    locker other;
+    locker_start(&other, store.url);
+    storage *s = open_storage(&store);
+    weir_why why = {""};
+    locker_lock(&other);
+    for (unsigned i = 0; i < 3; i++) {
+        storage_job count = {.run = run_count, .reads_only = true};
+        assert_err(try_put(s, i, &why), WEIR_ECLOSED);
+        assert_ok(storage_run(s, &count, &why));
+    }
+    locker_end(&other);
+    put_until_ok(s, 4);
+    storage_close(s);
+    testing_store_fini(&store);
+}
+
 TEST(storage_away, a_restart_between_two_jobs_is_not_noticed)
 {
     testing_store store;

@@ -111,16 +111,35 @@ static void run_block(session *self, const words *w)
 
 /* Conversations. */
 
+static void on_join_again(weir_timer *timer, void *user)
+{
+    (void)timer;
+    session *self = user;
+    command_join(self, self->options->room);
+}
+
+/** The conversation of the beginning: nobody can choose another one yet. */
+static void could_not_begin(session *self, weir_status_code code)
+{
+    if (self->reading || self->leaving)
+        return;
+    if (code == WEIR_STATUS_UNAVAILABLE || code == WEIR_STATUS_DEADLINE_EXCEEDED) {
+        weir_loop_after(self->loop, &self->join_again, WEIR_SECONDS(1), on_join_again, self);
+        return;
+    }
+    self->result = 1;
+    session_leave(self);
+}
+
 static void on_entered(chat_client *client, const weir_status *status, const void *reply,
                        void *user)
 {
     (void)client;
     session *self = user;
+    if (status->code == WEIR_STATUS_CANCELLED)
+        return; /* the end of it all */
     if (!command_was_done(status)) {
-        if (!self->reading) { /* nobody can choose another one */
-            self->result = 1;
-            session_leave(self);
-        }
+        could_not_begin(self, status->code);
         return;
     }
     const chat_conversation *c = reply;
@@ -135,7 +154,10 @@ static void on_entered(chat_client *client, const weir_status *status, const voi
 
 void command_join(session *self, const char *room)
 {
-    started(chat_client_join(self->client, weir_str_from(room), true, on_entered, self));
+    weir_err err = chat_client_join(self->client, weir_str_from(room), true, on_entered, self);
+    started(err);
+    if (err)
+        could_not_begin(self, WEIR_STATUS_UNAVAILABLE);
 }
 
 static void run_join(session *self, const words *w)

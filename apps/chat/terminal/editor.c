@@ -117,7 +117,8 @@ void editor_close(void)
     editor.open = false;
     weir_watcher_stop(&editor.input);
     rl_callback_handler_remove();
-    rl_deprep_terminal();
+    putchar('\n'); /* behind the prompt */
+    fflush(stdout);
 }
 
 /* The line between others. */

@@ -125,7 +125,12 @@ void session_show_history(session *self, uint64_t conversation, unsigned limit)
 void session_begin_with_history(session *self, uint64_t conversation)
 {
     const place *p = session_place(self, conversation);
-    uint64_t before = p && p->first_seq > 0 ? p->first_seq : position_of(self, conversation) + 1;
+    uint64_t position = position_of(self, conversation);
+    uint64_t before = position + 1;
+    if (p && p->first_seq > 0)
+        before = p->first_seq;
+    else if (p && p->begin_seq > position) /* the stream has not told of it yet */
+        before = p->begin_seq + 1;
     if (!ask_history(self, conversation, before, self->options->recent))
         session_read(self);
 }
@@ -278,14 +283,25 @@ static void on_give_up(weir_timer *timer, void *user)
 }
 
 /** A script's output is what was said. */
-static void tell_waiting(const char *why)
+static void tell_waiting(const char *text_of_server)
 {
+    char why[512];
+    text_clean(why, sizeof why, weir_str_from(text_of_server));
     if (screen_is_terminal()) {
         screen_print(text(TEXT_WAITING), why);
     } else {
         fprintf(stderr, text(TEXT_WAITING), why);
         fputc('\n', stderr);
     }
+}
+
+static void tell_end(const session *self, const chat_client_status *status)
+{
+    char why[512];
+    text_clean(why, sizeof why, weir_str_from(status->text));
+    fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), why);
+    if (status->code == WEIR_STATUS_UNAUTHENTICATED && !self->options->registers)
+        fprintf(stderr, text(TEXT_REGISTER), self->options->user);
 }
 
 static void on_status(chat_client *client, const chat_client_status *status, void *user)
@@ -303,9 +319,7 @@ static void on_status(chat_client *client, const chat_client_status *status, voi
     } else if (status->state == CHAT_CLIENT_ENDED) {
         editor_close();
         if (status->code != WEIR_STATUS_OK) {
-            fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), status->text);
-            if (status->code == WEIR_STATUS_UNAUTHENTICATED && !self->options->registers)
-                fprintf(stderr, text(TEXT_REGISTER), self->options->user);
+            tell_end(self, status);
             self->result = 1;
         }
         weir_loop_quit(self->loop);
@@ -325,15 +339,20 @@ static void on_message(chat_client *client, const chat_message *m, void *user)
         chat_client_mark_read(client, m->conversation, m->seq);
 }
 
+static void was_answered(session *self)
+{
+    if (queued(self) < QUEUE_PAUSE / 2)
+        input_resume(&self->input);
+    leave_if_stored(self);
+}
+
 static void on_sent(chat_client *client, const chat_sent *sent, void *user)
 {
     (void)client;
     session *self = user;
     if (*self->current_user && self->current == 0)
         self->current = sent->message->conversation; /* the first to that user */
-    if (queued(self) < QUEUE_PAUSE / 2)
-        input_resume(&self->input);
-    leave_if_stored(self);
+    was_answered(self);
 }
 
 static void on_failed(chat_client *client, const chat_send_failed *failed, void *user)
@@ -345,7 +364,7 @@ static void on_failed(chat_client *client, const chat_send_failed *failed, void 
     screen_print(text(TEXT_NOT_SENT),
                  *why ? why : weir_status_name((weir_status_code)failed->code));
     self->result = 1;
-    leave_if_stored(self);
+    was_answered(self);
 }
 
 static void on_conversation(chat_client *client, const chat_conversation *c, void *user)
@@ -445,6 +464,7 @@ static void close_session(session *self)
     if (self->loop) {
         weir_loop_cancel(self->loop, &self->save);
         weir_loop_cancel(self->loop, &self->give_up);
+        weir_loop_cancel(self->loop, &self->join_again);
         (void)!weir_loop_run_once(self->loop, 0);
         weir_loop_free(self->loop);
     }

@@ -16,6 +16,7 @@ enum {
 typedef struct place {
     uint64_t id;
     chat_conversation_kind kind;
+    uint64_t begin_seq; /* what comes by itself is beyond it */
     uint64_t first_seq; /* the first one that came by itself; 0: none yet */
     char label[LABEL_MAX];
 } place;
@@ -28,6 +29,7 @@ typedef struct session {
     weir_signals *signals;
     weir_timer save;    /* of the state file */
     weir_timer give_up; /* a script does not wait for ever */
+    weir_timer join_again;
     place *places;
     size_t place_count;
     char **names;

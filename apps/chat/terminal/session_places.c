@@ -31,6 +31,7 @@ static place *add(session *self)
     if (!grown)
         return NULL;
     self->places = grown;
+    grown[self->place_count] = (place){0};
     return &grown[self->place_count++];
 }
 
@@ -39,6 +40,8 @@ void session_place_in(session *self, const chat_conversation *c)
     place *p = session_place(self, c->id);
     if (!p && !(p = add(self)))
         return;
+    if (p->id == 0)
+        p->begin_seq = c->delivered_seq < c->last_seq ? c->delivered_seq : c->last_seq;
     p->id = c->id;
     p->kind = c->kind;
     weir_str label = c->name.len > 0 ? c->name : c->title;

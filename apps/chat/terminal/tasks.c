@@ -31,7 +31,9 @@ static bool was_done(task *self, const weir_status *status)
 {
     if (status->code == WEIR_STATUS_OK)
         return true;
-    fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), weir_status_text(status));
+    char why[512];
+    text_clean(why, sizeof why, weir_str_from(weir_status_text(status)));
+    fprintf(stderr, text(TEXT_ENDED), weir_status_name(status->code), why);
     if (status->code == WEIR_STATUS_UNAUTHENTICATED && !self->options->registers)
         fprintf(stderr, text(TEXT_REGISTER), self->options->user);
     finish(self, 1);

@@ -510,6 +510,16 @@ class Messages(NodeTest):
         self.assertEqual(stream.wait_kind("sent").client_id, "c")
         self.assertEqual(bob.texts(), ["good"])
 
+    def test_who_has_said_everything_still_hears_the_answers(self):
+        ann, bob = self.user("ann"), self.user("bob")
+        frames = ann.live.Chat(iter(
+            [messages.ClientFrame(hello=messages.Hello())] +
+            [messages.ClientFrame(send=messages.SendMessageRequest(
+                user=bob.name, client_id=f"{i}", text=f"{i}")) for i in range(100)]),
+            metadata=ann.token, timeout=LIMIT)
+        answered = [f.sent.client_id for f in frames if f.WhichOneof("frame") == "sent"]
+        self.assertEqual(answered, [f"{i}" for i in range(100)])
+
     def test_a_stream_begins_with_a_hello(self):
         ann = self.user("ann")
         stream = Stream(ann)

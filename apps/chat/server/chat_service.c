@@ -65,6 +65,8 @@ static void on_answer(weir_call *call, void *user)
             to->paused = false;
             weir_call_resume(call);
         }
+        if (to->half_closed && to->sends == 0)
+            weir_call_finish(call);
     }
     free(self);
 }
@@ -165,9 +167,14 @@ static void chat_frame(weir_call *call, const chat_client_frame *frame, void *us
     }
 }
 
+/** What was sent before is answered first. */
 static void chat_half_closed(weir_call *call, void *user WEIR_UNUSED)
 {
-    weir_call_finish(call);
+    session *self = weir_call_data(call);
+    if (!self || self->sends == 0)
+        weir_call_finish(call);
+    else
+        self->half_closed = true;
 }
 
 /** It reads again: what it has missed is in the Heads. */

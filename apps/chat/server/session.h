@@ -30,6 +30,7 @@ typedef struct session {
     unsigned sends;
     bool begun;
     bool paused;
+    bool half_closed; /* it ends when all sends are answered */
     bool refreshing;
     bool again; /* refresh once more when this one is over */
 } session;

@@ -256,6 +256,18 @@ class ClusterTest(unittest.TestCase):
         wait_until(stored, "a database that is back")
 
 
+class NoBus(unittest.TestCase):
+    def test_a_node_serves_while_its_bus_has_never_been_there(self):
+        with Chatd(BIN, *FAST, "--bus", "redis://127.0.0.1:1") as node:
+            ann = User(node, "ann")
+            ann.join("alone")
+            stream = ann.chat()
+            ann.send("hello", room="alone")
+            stream.wait_message("hello")
+            ann.close()
+            self.assertEqual(node.stop()[0], 0)
+
+
 if __name__ == "__main__":
     BIN = os.path.abspath(sys.argv.pop(1))
     unittest.main()

@@ -328,10 +328,10 @@ static void on_heard(weir_call *call, void *user)
     free(user);
 }
 
-static void on_channels(fence *waiting)
+static void on_channels(fence *waiting, weir_err err)
 {
     starting *self = WEIR_CONTAINER_OF(waiting, starting, fence);
-    if (weir_call_run_post(self->call, on_heard, self))
+    if (err || weir_call_run_post(self->call, on_heard, self))
         free(self);
 }
 

@@ -152,11 +152,13 @@ static void fail(session *self, weir_err err)
     weir_call_finish_status(self->call, &why);
 }
 
-static void on_fence(fence *waiting)
+static void on_fence(fence *waiting, weir_err err)
 {
     look *self = WEIR_CONTAINER_OF(waiting, look, fence);
-    if (begin_look(self)) {
-        self->err = WEIR_EFULL;
+    if (!err)
+        err = begin_look(self);
+    if (err) {
+        self->err = err;
         if (weir_call_run_post(self->call, on_looked, self))
             free_look(self);
     }

@@ -130,7 +130,7 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual([m.seq for m in got], list(range(1, 12)))
 
     def test_of_two_first_messages_to_each_other_comes_one_conversation(self):
-        for round_ in range(5):
+        for round_ in range(40):
             ann, bob = self.user(self.a, f"ann{round_}"), self.user(self.b, f"bob{round_}")
             calls = [user.messages.Send.future(messages.SendMessageRequest(
                 user=other.name, client_id="1", text="hi"), metadata=user.token, timeout=LIMIT)

@@ -123,8 +123,9 @@ weir_err conversations_direct(db *d, ids *source, uint64_t me, uint64_t peer, ui
     if (err || why->code)
         return err;
     err = conversations_ensure(d, source, CHAT_CONVERSATION_KIND_DIRECT, key, id, made);
-    if (!err)
-        err = members_add(d, *id, me, CHAT_ROLE_MEMBER, 1, 0);
+    if (err || !*made) /* the other one was quicker, between our two looks */
+        return err;
+    err = members_add(d, *id, me, CHAT_ROLE_MEMBER, 1, 0);
     return err ? err : members_add(d, *id, peer, CHAT_ROLE_MEMBER, 1, 0);
 }
 

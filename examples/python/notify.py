@@ -7,7 +7,9 @@ import grpc
 import chat_stubs
 
 messages, stubs = chat_stubs.load()
-service = stubs.NotificationServiceStub(grpc.insecure_channel(sys.argv[1]))
-reply = service.SendNotification(messages.SendRequest(
-    user="python", topic=sys.argv[2], title=sys.argv[3], body=sys.argv[4]), timeout=5)
-print(f"sent {reply.id} to {reply.delivered} subscribers")
+channel = grpc.insecure_channel(sys.argv[1])
+token = chat_stubs.log_in(channel, messages, stubs, "python", "python-password")
+service = stubs.NotificationServiceStub(channel)
+reply = service.SendNotification(messages.SendNotificationRequest(
+    topic=sys.argv[2], title=sys.argv[3], body=sys.argv[4]), metadata=token, timeout=5)
+print(f"sent {reply.id}, number {reply.seq} of {sys.argv[2]}")

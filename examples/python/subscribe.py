@@ -8,7 +8,7 @@ import chat_stubs
 
 messages, stubs = chat_stubs.load()
 channel = grpc.insecure_channel(sys.argv[1])
+token = chat_stubs.log_in(channel, messages, stubs, "python", "python-password")
 service = stubs.NotificationServiceStub(channel)
-request = messages.SubscribeRequest(user="python", topics=sys.argv[2:])
-for note in service.Subscribe(request):
+for note in service.Subscribe(messages.SubscribeRequest(topics=sys.argv[2:]), metadata=token):
     print(f"[{note.topic}] {note.title}: {note.body}", flush=True)

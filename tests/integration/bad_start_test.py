@@ -6,18 +6,24 @@ import pwd
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 BIN = ""
 LIMIT = 20
 FAILED, USAGE = 1, 2
 
+# Where weir-chatd may keep its store, whoever runs it; each run has its own.
+FOLDER = tempfile.TemporaryDirectory(prefix="weir-bad-start-")
+os.chmod(FOLDER.name, 0o777)
+
 # Name, and how it is told where to listen.
 SERVERS = {
     "weir-echo": lambda port: ["--listen", f"127.0.0.1:{port}"],
     "weir-interop-server": lambda port: [f"--port={port}"],
     "weir-bench-server": lambda port: ["--listen", f"127.0.0.1:{port}"],
-    "weir-chatd": lambda port: ["--port", str(port)],
+    "weir-chatd": lambda port: ["--port", str(port), "--store",
+                                f"sqlite:{FOLDER.name}/{os.urandom(4).hex()}.db"],
 }
 
 

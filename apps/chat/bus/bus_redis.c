@@ -124,7 +124,7 @@ static bool send_batch(bus_redis *self, const char *command)
         args[count++] = name_of(c);
     }
     if (redis_client_send_pubsub(self->sub, args, count)) {
-        redis_client_reject(self->sub, "no memory for a command: all of it anew");
+        redis_client_reject(self->sub, "a command cannot be sent: all of it anew");
         return false;
     }
     for (size_t i = 1; i < count; i++) {
@@ -176,7 +176,12 @@ static void on_confirmed(bus_redis *self, weir_str name, channel_state from, cha
     }
     c->state = to;
     self->unconfirmed--;
-    look_at(self, c);
+    if (command_of(c))
+        look_at(self, c);
+    else
+        settle(self, c);
+    if (!self->closed && !weir_list_empty(&self->todo)) /* there may be room for more */
+        weir_loop_defer(self->loop, &self->turn);
 }
 
 static void on_message(bus_redis *self, weir_str name, const redisReply *bytes)

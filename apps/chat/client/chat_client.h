@@ -61,7 +61,8 @@ typedef struct chat_client_events {
     void (*status)(chat_client *client, const chat_client_status *status, void *user);
     /** A message, one's own included. */
     void (*message)(chat_client *client, const chat_message *message, void *user);
-    /** It is stored. Comes before `message` for the same one, as a rule. */
+    /** It is stored. Comes behind `message` for the same one, unless others are missing before it.
+     */
     void (*sent)(chat_client *client, const chat_sent *sent, void *user);
     /** It was refused for good, or its time is over (code 4: then nobody knows). It is forgotten.
      */

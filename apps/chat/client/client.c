@@ -62,6 +62,10 @@ static bool opts_are_good(const chat_client_opts *o)
 
 /* The channel. */
 
+/** Of several nodes, clients take different ones. */
+static const char spread[] =
+    "{\"loadBalancingConfig\": [{\"pick_first\": {\"shuffleAddressList\": true}}]}";
+
 static client_link *link_new(chat_client *self)
 {
     client_link *link = malloc(sizeof *link);
@@ -73,6 +77,7 @@ static client_link *link_new(chat_client *self)
                                                 .loop = self->loop,
                                                 .backoff_us = self->opts.backoff_us,
                                                 .backoff_max_us = self->opts.backoff_max_us,
+                                                .service_config = spread,
                                                 .tls = self->opts.tls,
                                             });
     if (!link->channel) {

@@ -94,10 +94,29 @@ static bool set_text(char *to, size_t room, weir_str from)
     return true;
 }
 
-static void set_position(client_conversation *c, const chat_conversation *from)
+/**
+ * Where one begins that has no position yet. A device that is new to the account begins with what
+ * no device has got. One that was there before the conversation wants all of it, even if another
+ * device has been quicker to acknowledge it; but not all of an old room.
+ */
+static uint64_t beginning(const chat_client *self, const client_conversation *c,
+                          const chat_conversation *from)
+{
+    uint64_t begin = from->delivered_seq < from->last_seq ? from->delivered_seq : from->last_seq;
+    if (!self->settled)
+        return begin;
+    if (from->kind == CHAT_CONVERSATION_KIND_DIRECT || from->kind == CHAT_CONVERSATION_KIND_GROUP)
+        return 0; /* or first_seq, as everywhere */
+    if (weir_list_empty(&c->held))
+        return begin;
+    uint64_t held = WEIR_CONTAINER_OF(c->held.next, client_held, node)->message.seq - 1;
+    return held < begin ? held : begin;
+}
+
+static void set_position(chat_client *self, client_conversation *c, const chat_conversation *from)
 {
     if (!c->known)
-        c->position = from->delivered_seq < from->last_seq ? from->delivered_seq : from->last_seq;
+        c->position = beginning(self, c, from);
     else if (!c->told && c->position > from->last_seq)
         c->position = from->last_seq; /* imported, and of another server as it seems */
     if (from->first_seq > 0 && from->first_seq - 1 > c->position)
@@ -129,7 +148,7 @@ void client_conversation_in(chat_client *self, const chat_conversation *from)
     changed |= set_text(c->title, sizeof c->title, from->title);
     c->kind = from->kind;
     c->role = from->role;
-    set_position(c, from);
+    set_position(self, c, from);
     c->told = true;
     c->left = c->refused = false;
     set_marks(self, c, from);
@@ -166,6 +185,7 @@ void client_conversations_heads(chat_client *self, const chat_heads *heads)
         if (c->told && c->heads != self->heads && !self->freed)
             client_conversation_left(self, c->id);
     }
+    self->settled = true;
 }
 
 /* Positions of a file. */
@@ -181,6 +201,7 @@ weir_err chat_client_set_position(chat_client *self, chat_client_position positi
         return self->conversation_count >= CHAT_CLIENT_CONVERSATIONS_MAX ? WEIR_EFULL : WEIR_ENOMEM;
     c->position = position.seq;
     c->known = true;
+    self->settled = true; /* not a new device */
     return WEIR_OK;
 }
 

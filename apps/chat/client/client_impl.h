@@ -114,6 +114,7 @@ struct chat_client {
     uint64_t random;
     uint64_t heads;    /* Heads that have come */
     bool was_ready;    /* a stream has been */
+    bool settled;      /* Heads have come: conversations that come from now on are new */
     unsigned attempts; /* since the last stable stream */
     weir_timer wait;
     client_login login;

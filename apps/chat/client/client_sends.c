@@ -319,11 +319,10 @@ void client_sends_answered(chat_client *self, const chat_sent *sent)
         lane->conversation = sent->message->conversation;
     take(self, lane, send);
     self->counters.sent++;
-    if (self->events->sent)
-        self->events->sent(self, sent, self->user);
-    if (!self->freed)
-        show_own(self, send, sent->message);
+    show_own(self, send, sent->message);
     free(send);
+    if (self->events->sent && !self->freed)
+        self->events->sent(self, sent, self->user);
     if (self->freed)
         return;
     client_stream_flush(self);

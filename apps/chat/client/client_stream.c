@@ -334,16 +334,23 @@ static void token_was_refused(chat_client *self, const weir_status *status)
         client_retry(self, status->code, weir_status_text(status));
 }
 
+static void was_silent(chat_client *self)
+{
+    /* A connection that has died without a word looks like this. */
+    if (weir_channel_state(self->link->channel, false) == WEIR_CONNECTIVITY_READY)
+        client_link_replace(self);
+    client_retry(self, WEIR_STATUS_UNAVAILABLE, "no answer");
+}
+
 static void go_on(chat_client *self, const weir_status *status)
 {
     if (self->stopping)
         client_end(self, WEIR_STATUS_OK, "stopped");
     else if (self->stream.moving)
         move(self);
-    else if (self->stream.silent) {
-        client_link_replace(self);
-        client_retry(self, WEIR_STATUS_UNAVAILABLE, "the server is silent");
-    } else if (status->code == WEIR_STATUS_UNAUTHENTICATED)
+    else if (self->stream.silent)
+        was_silent(self);
+    else if (status->code == WEIR_STATUS_UNAUTHENTICATED)
         token_was_refused(self, status);
     else if (status->code == WEIR_STATUS_PERMISSION_DENIED ||
              status->code == WEIR_STATUS_UNIMPLEMENTED)

@@ -15,7 +15,7 @@ typedef struct bench {
     unsigned messages, sent, failed, drains, replies;
     uint32_t failed_code;
     chat_client_status last;
-    bool free_at_message;
+    bool free_at_message, stop_at_sent;
     weir_status_code reply_code;
 } bench;
 
@@ -49,9 +49,11 @@ static void on_message(chat_client *client, const chat_message *m, void *user)
 
 static void on_sent(chat_client *client, const chat_sent *sent, void *user)
 {
-    (void)client;
     (void)sent;
-    ((bench *)user)->sent++;
+    bench *b = user;
+    b->sent++;
+    if (b->stop_at_sent)
+        chat_client_stop(client);
 }
 
 static void on_failed(chat_client *client, const chat_send_failed *failed, void *user)
@@ -404,6 +406,20 @@ TEST(client, a_push_of_an_unknown_conversation_waits_for_its_position)
     close_bench(b);
 }
 
+TEST(client, a_new_conversation_is_shown_though_another_device_was_quicker)
+{
+    bench *b = open_bench();
+    go_live(b);
+    fake_add(b->server, 2, CHAT_CONVERSATION_KIND_DIRECT, "bob");
+    fake_fill(b->server, 2, 2);
+    fake_get(b->server, 2)->delivered_seq = 2;
+    fake_push(b->server, 2, 1);
+    fake_tell(b->server, 2);
+    until(b, b->messages == 2);
+    assert_string_equal(b->log, "2:1=1 2:2=2 ");
+    close_bench(b);
+}
+
 TEST(client, a_lost_push_is_found_by_the_next_heads)
 {
     bench *b = open_bench();
@@ -496,6 +512,15 @@ TEST(client, refusals_for_now_keep_the_order)
     bench *b = open_bench();
     b->server->refuse_code = WEIR_STATUS_UNAVAILABLE;
     say_ten(b, FAKE_REFUSES, 3);
+    close_bench(b);
+}
+
+TEST(client, a_refusal_of_the_token_is_one_for_now)
+{
+    bench *b = open_bench();
+    b->server->refuse_code = WEIR_STATUS_UNAUTHENTICATED;
+    say_ten(b, FAKE_REFUSES, 1);
+    assert_int_equal(b->server->logins, 2);
     close_bench(b);
 }
 
@@ -635,6 +660,19 @@ TEST(client, a_drain_moves_it_after_what_is_in_flight)
     close_bench(b);
 }
 
+TEST(client, a_drain_moves_it_at_once_when_nothing_is_in_flight)
+{
+    bench *b = open_bench();
+    b->opts.mark_us = WEIR_SECONDS(60);
+    fake_fill(b->server, 1, 2);
+    go_live(b);
+    fake_drain(b->server, 1);
+    until(b, b->server->hellos == 2 && live(b));
+    assert_int_equal(fake_get(b->server, 1)->delivered_seq, 2);
+    assert_int_equal(b->messages, 2);
+    close_bench(b);
+}
+
 TEST(client, a_silent_stream_is_given_up)
 {
     bench *b = open_bench();
@@ -699,5 +737,35 @@ TEST(client, a_stop_tells_how_far_it_has_come)
     until(b, b->last.state == CHAT_CLIENT_ENDED);
     assert_int_equal(b->last.code, WEIR_STATUS_OK);
     assert_int_equal(fake_get(b->server, 1)->delivered_seq, 3);
+    close_bench(b);
+}
+
+TEST(client, a_stop_when_the_last_is_stored_counts_it_as_delivered)
+{
+    bench *b = open_bench();
+    b->stop_at_sent = true;
+    go_live(b);
+    say(b, "bye");
+    until(b, b->last.state == CHAT_CLIENT_ENDED);
+    assert_int_equal(fake_get(b->server, 1)->delivered_seq, 1);
+    close_bench(b);
+}
+
+TEST(client, many_live_in_one_loop)
+{
+    enum {
+        MANY = 60
+    };
+    bench *b = open_bench();
+    chat_client *others[MANY];
+    b->opts.target = b->server->addr;
+    for (int i = 0; i < MANY; i++) {
+        assert_ok(chat_client_new(&others[i], b->loop, &b->opts, &events, b));
+        chat_client_start(others[i]);
+        /* The server knows one stream: the latest. */
+        until(b, chat_client_state_of(others[i]) == CHAT_CLIENT_LIVE);
+    }
+    for (int i = 0; i < MANY; i++)
+        chat_client_free(others[i]);
     close_bench(b);
 }

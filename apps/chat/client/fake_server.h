@@ -148,6 +148,7 @@ static inline void fake_hang_up(fake_server *f)
     weir_call *call = weir_call_get(f->loop, f->stream);
     if (call)
         weir_call_fail(call, WEIR_STATUS_UNAVAILABLE, "gone");
+    f->stream = (weir_call_id){0};
 }
 
 /* The store. */
@@ -324,7 +325,9 @@ static inline void fake_on_frame(weir_call *call, const chat_client_frame *frame
 
 static inline void fake_on_half_closed(weir_call *call, void *user)
 {
-    (void)user;
+    fake_server *f = user;
+    if (weir_call_id_eq(weir_call_id_of(call), f->stream))
+        f->stream = (weir_call_id){0};
     weir_call_finish(call);
 }
 

@@ -123,9 +123,10 @@ weir_err conversations_direct(db *d, ids *source, uint64_t me, uint64_t peer, ui
     if (err || why->code)
         return err;
     err = conversations_ensure(d, source, CHAT_CONVERSATION_KIND_DIRECT, key, id, made);
-    if (!err)
-        err = members_add(d, *id, me, CHAT_ROLE_MEMBER, 1);
-    return err ? err : members_add(d, *id, peer, CHAT_ROLE_MEMBER, 1);
+    if (err || !*made) /* the other one was quicker, between our two looks */
+        return err;
+    err = members_add(d, *id, me, CHAT_ROLE_MEMBER, 1, 0);
+    return err ? err : members_add(d, *id, peer, CHAT_ROLE_MEMBER, 1, 0);
 }
 
 /** The ids of those who are to be in a new conversation, `me` first, each once. */
@@ -172,7 +173,7 @@ weir_err conversations_create(db *d, ids *source, uint64_t me,
         return WEIR_OK;
     }
     for (size_t i = 0; !err && i < *count; i++)
-        err = members_add(d, *id, found[i], i == 0 ? CHAT_ROLE_OWNER : CHAT_ROLE_MEMBER, 1);
+        err = members_add(d, *id, found[i], i == 0 ? CHAT_ROLE_OWNER : CHAT_ROLE_MEMBER, 1, 0);
     *user_ids = found;
     return err;
 }

@@ -19,6 +19,7 @@ static const db_query COUNT_OF_USER = {"SELECT COUNT(*) FROM members WHERE user_
 static const db_query COUNT = {"SELECT COUNT(*) FROM members WHERE conversation = ?", NULL};
 static const db_query OTHER_OWNERS = {
     "SELECT COUNT(*) FROM members WHERE conversation = ? AND role = 3 AND user_id <> ?", NULL};
+static const db_query LAST_SEQ = {"SELECT last_seq FROM conversations WHERE id = ?", NULL};
 static const db_query LOCK = {"UPDATE conversations SET last_seq = last_seq WHERE id = ?", NULL};
 static const db_query LIST = {
     "SELECT u.name, m.role, m.delivered_seq, m.read_seq FROM members m"
@@ -56,9 +57,9 @@ weir_err members_find(db *d, uint64_t conversation, uint64_t user, member *out)
 }
 
 weir_err members_add(db *d, uint64_t conversation, uint64_t user, chat_role role,
-                     uint64_t first_seq)
+                     uint64_t first_seq, uint64_t seen)
 {
-    int64_t before = (int64_t)first_seq - 1; /* what came earlier counts as delivered and read */
+    int64_t before = (int64_t)seen;
     return db_exec(d, &ADD,
                    DB_VALUES(db_int((int64_t)conversation), db_int((int64_t)user), db_int(role),
                              db_int((int64_t)first_seq), db_int(before), db_int(before)));
@@ -84,6 +85,14 @@ weir_err members_check_invite(db *d, uint64_t me, uint64_t user, refusal *why)
     return members_check_room(d, user, why);
 }
 
+static weir_err last_seq(db *d, uint64_t conversation, uint64_t *out)
+{
+    int64_t seq;
+    weir_err err = count(d, &LAST_SEQ, DB_VALUES(db_int((int64_t)conversation)), &seq);
+    *out = (uint64_t)seq;
+    return err;
+}
+
 weir_err members_join(db *d, uint64_t conversation, uint64_t user, chat_role role,
                       uint64_t first_seq, refusal *why)
 {
@@ -100,7 +109,10 @@ weir_err members_join(db *d, uint64_t conversation, uint64_t user, chat_role rol
         *why = refuse(WEIR_STATUS_RESOURCE_EXHAUSTED, "a conversation may have 10000 members");
     if (err || why->code)
         return err;
-    err = members_add(d, conversation, user, role, first_seq);
+    uint64_t seen = 0;
+    err = last_seq(d, conversation, &seen);
+    if (!err) /* the past is there for who asks for it, and not sent to who has just come */
+        err = members_add(d, conversation, user, role, first_seq, seen);
     return err == WEIR_EEXIST ? WEIR_EAGAIN : err;
 }
 

@@ -17,9 +17,11 @@ typedef struct member {
 
 /** @errors WEIR_ENOENT: not in it */
 WEIR_MUST_CHECK weir_err members_find(db *d, uint64_t conversation, uint64_t user, member *out);
-/** @param first_seq  what the member may read begins there. @errors WEIR_EEXIST: is in it */
+/** @param first_seq  what the member may read begins there
+ * @param seen  up to there it counts as delivered and read
+ * @errors WEIR_EEXIST: is in it */
 WEIR_MUST_CHECK weir_err members_add(db *d, uint64_t conversation, uint64_t user, chat_role role,
-                                     uint64_t first_seq);
+                                     uint64_t first_seq, uint64_t seen);
 /** As members_add(), unless a limit refuses it; who is in it already, stays as is. */
 WEIR_MUST_CHECK weir_err members_join(db *d, uint64_t conversation, uint64_t user, chat_role role,
                                       uint64_t first_seq, refusal *why);

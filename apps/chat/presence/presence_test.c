@@ -1,10 +1,13 @@
 /* What holds for every presence. */
 #include "presence_test.h"
 
+#include <pthread.h>
+
 /** A case with two nodes of one kind in one loop; the entries of `quick` live for 200 ms. */
 typedef struct cluster {
     weir_loop *loop;
     redis_server redis;
+    const char *url;
     node a, b, quick;
 } cluster;
 
@@ -13,7 +16,7 @@ static void begin(cluster *t, bool redis)
     *t = (cluster){.loop = new_loop()};
     if (redis)
         redis_server_begin(&t->redis, NULL);
-    const char *url = redis ? t->redis.url : "local";
+    const char *url = t->url = redis ? t->redis.url : "local";
     open_node(&t->a, t->loop, &(presence_opts){.url = url, .node = "a"});
     open_node(&t->b, t->loop, &(presence_opts){.url = url, .node = "b"});
     open_node(&t->quick, t->loop,
@@ -180,6 +183,45 @@ PRESENCE_TEST(each_coming_and_going_is_told_once_whoever_races)
     int came = t->a.came + t->b.came, went = t->a.went + t->b.went;
     assert_int_equal(came - went, seen_by(&t->a).state != PRESENCE_OFFLINE);
     assert_true(came > 10);
+}
+
+/** Comes and goes, and is there at the end. */
+static void come_and_go(node *n)
+{
+    int answers = n->answers;
+    for (int i = 0; i <= 500; i++) {
+        presence_state state = i % 2 ? PRESENCE_OFFLINE : PRESENCE_ONLINE;
+        assert_ok(presence_set(n->presence, 7, 1, state, on_changed, n));
+        assert_ok(weir_loop_run_once(n->loop, 0));
+    }
+    run_until(n->loop, n->answers == answers + 501);
+}
+
+static void *run_another_node(void *arg)
+{
+    const cluster *t = arg;
+    node *n = calloc(1, sizeof *n);
+    assert_non_null(n);
+    open_node(n, new_loop(), &(presence_opts){.url = t->url, .node = "thread"});
+    run_until(n->loop, !asked(n, 1));
+    come_and_go(n);
+    presence_close(n->presence);
+    weir_loop_free(n->loop);
+    return n;
+}
+
+PRESENCE_TEST(nodes_of_two_threads_see_the_same_users)
+{
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, run_another_node, t), 0);
+    come_and_go(&t->a);
+    pthread_join(thread, &result);
+    const node *other = result;
+    assert_int_equal(t->a.came + other->came, t->a.went + other->went + 1);
+    set_to(&t->b, 1, PRESENCE_AWAY, PRESENCE_ONLINE, PRESENCE_ONLINE);
+    set_to(&t->a, 1, PRESENCE_OFFLINE, PRESENCE_ONLINE, PRESENCE_ONLINE); /* the thread's */
+    free(result);
 }
 
 PRESENCE_TEST(changes_are_fast)

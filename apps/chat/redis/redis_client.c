@@ -57,11 +57,12 @@ void redis_client_reject(redis_client *self, const char *what)
 
 /* Sending. */
 
-/** What is unanswered gets its time from now on, if nothing was. */
+/** What is unanswered gets its time from now on, if nothing was; not from when this turn began,
+ * which may be long ago. */
 static void expect(redis_client *self)
 {
     if (self->pending.count == 0)
-        self->heard = weir_loop_now(self->loop);
+        self->heard = weir_time_now();
 }
 
 static weir_err send_command(redis_client *self, const weir_str *args, size_t count)
@@ -150,10 +151,10 @@ static void on_hello(weir_err err, const redisReply *reply, void *user)
     if (err || weir_conn_get_state(self->conn) != WEIR_CONN_CONNECTED)
         return;
     if (!redis_reply_is(reply, "PONG")) {
+        weir_str text = redis_reply_text(reply);
         char what[200];
         snprintf(what, sizeof what, "it does not serve: %.*s",
-                 (int)(redis_reply_text(reply).len < 150 ? redis_reply_text(reply).len : 150),
-                 redis_reply_text(reply).len ? redis_reply_text(reply).ptr : "");
+                 (int)(text.len < 150 ? text.len : 150), text.len ? text.ptr : "");
         drop(self, WEIR_EPROTO, what);
         return;
     }

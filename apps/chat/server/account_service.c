@@ -178,7 +178,8 @@ static weir_status get_profile(weir_blocking_call *call, const chat_get_profile_
                                  .who = auth_blocking_caller(call),
                                  .run = find_account,
                                  .job.reads_only = true}};
-    found.account.name = request->name.len > 0 ? request->name : weir_str_from(found.is.who.name);
+    found.account.name =
+        request->name.len > 0 ? request->name : weir_blocking_printf(call, "%s", found.is.who.name);
     weir_status status = work_run(&found.is, call);
     if (status.code != WEIR_STATUS_OK)
         return status;
@@ -232,7 +233,7 @@ static weir_status change_password(weir_blocking_call *call,
     if (!password_is_valid(request->new_password))
         return weir_blocking_fail(call, WEIR_STATUS_INVALID_ARGUMENT,
                                   "a password has 8 to 128 bytes");
-    found.account.name = weir_str_from(found.is.who.name);
+    found.account.name = weir_blocking_printf(call, "%s", found.is.who.name);
     weir_status status = check_rate(call, self, found.account.name);
     if (status.code == WEIR_STATUS_OK)
         status = work_run(&found.is, call);

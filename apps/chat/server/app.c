@@ -1,9 +1,9 @@
 #include "app.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 
 #include "channels.h"
+#include "crypto.h"
 #include "devices.h"
 #include "marks.h"
 #include "password.h"

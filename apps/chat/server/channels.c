@@ -2,13 +2,28 @@
 
 #include <stdlib.h>
 
-/* A fence is a channel of its own: the bus confirms subscriptions in their order, so when the
- * fence's is confirmed, so are all before it. */
+#include "common/table.h"
 
+#define PATIENCE_US WEIR_SECONDS(2)
+#define TICK_US     INT64_C(200000)
+
+/** A channel that is subscribed, and not confirmed yet. */
+typedef struct pending {
+    table_node node;
+    weir_list order; /* oldest first */
+    uint64_t number;
+    char name[];
+} pending;
+
+/* Fences and pending channels are numbered together: a fence is open when nothing older is pending.
+ */
 struct channels {
     app *app;
+    table names;
+    weir_list pending;
     weir_list fences;
-    uint64_t last_fence;
+    uint64_t last_number;
+    weir_timer timer; /* while there are fences */
     bool away;
 };
 
@@ -25,15 +40,87 @@ weir_err channels_new(struct channels **out, app *host)
     struct channels *self = calloc(1, sizeof *self);
     if (!self)
         return WEIR_ENOMEM;
+    if (table_init(&self->names)) {
+        free(self);
+        return WEIR_ENOMEM;
+    }
     self->app = host;
+    weir_list_init(&self->pending);
     weir_list_init(&self->fences);
     *out = self;
     return WEIR_OK;
 }
 
+static void forget(struct channels *self, pending *gone)
+{
+    table_remove(&self->names, &gone->node);
+    weir_list_remove(&gone->order);
+    free(gone);
+}
+
+static void forget_all(struct channels *self)
+{
+    weir_list_each (node, next, &self->pending)
+        forget(self, WEIR_CONTAINER_OF(node, pending, order));
+}
+
+static void forget_name(struct channels *self, weir_str name)
+{
+    table_node *found = table_find(&self->names, name);
+    if (found)
+        forget(self, WEIR_CONTAINER_OF(found, pending, node));
+}
+
+static void release(fence *waiting, weir_err err)
+{
+    weir_list_remove(&waiting->node);
+    waiting->done(waiting, err);
+}
+
 void channels_free(struct channels *self)
 {
+    if (!self)
+        return;
+    weir_loop_cancel(self->app->loop, &self->timer);
+    weir_list_each (node, next, &self->fences)
+        release(WEIR_CONTAINER_OF(node, fence, node), WEIR_ECANCELED);
+    forget_all(self);
+    table_fini(&self->names);
     free(self);
+}
+
+static void note_pending(struct channels *self, weir_str name)
+{
+    pending *made = calloc(1, sizeof *made + name.len);
+    if (!made)
+        return; /* its messages may come with the next heads only */
+    memcpy(made->name, name.ptr, name.len);
+    made->number = ++self->last_number;
+    table_add(&self->names, &made->node, weir_str_of(made->name, name.len));
+    weir_list_append(&self->pending, &made->order);
+}
+
+/** Opens those that need not wait any more. */
+static void look_at_fences(struct channels *self)
+{
+    weir_time now = weir_loop_now(self->app->loop);
+    uint64_t open = UINT64_MAX;
+    if (!weir_list_empty(&self->pending))
+        open = WEIR_CONTAINER_OF(self->pending.next, pending, order)->number;
+    weir_list_each (node, next, &self->fences) {
+        fence *waiting = WEIR_CONTAINER_OF(node, fence, node);
+        if (!self->away && waiting->number > open && waiting->until.us > now.us)
+            break;
+        release(waiting, WEIR_OK);
+    }
+}
+
+static void on_tick(weir_timer *timer, void *user)
+{
+    struct channels *self = user;
+    look_at_fences(self);
+    if (!weir_list_empty(&self->fences))
+        weir_loop_after(self->app->loop, timer, TICK_US, on_tick, self);
 }
 
 /** What matters is how it is now: several changes of one group may be on their way. */
@@ -43,10 +130,14 @@ static void apply(struct channels *self, weir_str group)
     bool wanted = hub_count(host->chats, group) > 0 || hub_count(host->topics, group) > 0;
     if (!wanted) {
         bus_unsubscribe(host->bus, group);
+        forget_name(self, group);
+        look_at_fences(self);
         return;
     }
     weir_err err = bus_subscribe(host->bus, group);
-    if (err && err != WEIR_EEXIST)
+    if (!err && !self->away)
+        note_pending(self, group);
+    else if (err && err != WEIR_EEXIST)
         WEIR_LOG_WARN("a channel cannot be heard (%s): its messages come with the next heads",
                       weir_err_text(err));
 }
@@ -73,22 +164,22 @@ void channels_changed(weir_str group, void *user)
     weir_loop_post(host->loop, &note->task, on_change);
 }
 
-static void release(fence *waiting)
-{
-    weir_list_remove(&waiting->node);
-    waiting->done(waiting);
-}
-
 static void on_wait(weir_task *task, weir_err err)
 {
     fence *waiting = WEIR_CONTAINER_OF(task, fence, task);
     struct channels *self = waiting->channels;
-    char name[CHAT_CHANNEL_MAX];
-    waiting->number = ++self->last_fence;
+    if (err) { /* the loop is gone, and the channels with it */
+        waiting->done(waiting, err);
+        return;
+    }
+    bool first = weir_list_empty(&self->fences);
+    weir_time now = weir_loop_now(self->app->loop);
+    waiting->number = ++self->last_number;
+    waiting->until = (weir_time){now.us + PATIENCE_US};
     weir_list_append(&self->fences, &waiting->node);
-    if (err || self->away || !self->app->bus ||
-        bus_subscribe(self->app->bus, chat_channel(name, 'f', waiting->number)))
-        release(waiting);
+    look_at_fences(self);
+    if (first && !weir_list_empty(&self->fences))
+        weir_loop_after(self->app->loop, &self->timer, TICK_US, on_tick, self);
 }
 
 void channels_wait(struct channels *self, fence *waiting)
@@ -99,22 +190,14 @@ void channels_wait(struct channels *self, fence *waiting)
 
 void channels_ready(struct channels *self, weir_str channel)
 {
-    if (channel.len == 0 || channel.ptr[0] != 'f')
-        return;
-    weir_list_each (node, next, &self->fences) {
-        char name[CHAT_CHANNEL_MAX];
-        fence *waiting = WEIR_CONTAINER_OF(node, fence, node);
-        if (weir_str_eq(chat_channel(name, 'f', waiting->number), channel)) {
-            release(waiting);
-            break;
-        }
-    }
-    bus_unsubscribe(self->app->bus, channel);
+    forget_name(self, channel);
+    look_at_fences(self);
 }
 
+/** A bus that is back confirms all channels anew; who missed something meanwhile is refreshed. */
 void channels_bus_changed(struct channels *self, bool up)
 {
     self->away = !up;
-    weir_list_each (node, next, &self->fences)
-        release(WEIR_CONTAINER_OF(node, fence, node));
+    forget_all(self);
+    look_at_fences(self);
 }

@@ -19,12 +19,14 @@ void channels_changed(weir_str group, void *app);
 /** In its owner's memory. */
 typedef struct fence {
     /** In the app's loop: every group that was joined before channels_wait() is heard, or the bus
-     * is away; its last touch. */
-    void (*done)(struct fence *fence);
+     * is away, or has not said so for two seconds; its last touch. WEIR_ECANCELED: the node ends.
+     */
+    void (*done)(struct fence *fence, weir_err err);
     struct channels *channels; /* its own, as all below */
     weir_task task;
     weir_list node;
     uint64_t number;
+    weir_time until;
 } fence;
 
 /** @thread any */

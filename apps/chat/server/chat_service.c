@@ -49,6 +49,11 @@ static void check_sent(weir_call *call, weir_err err)
                        "answers are not being read: connect again");
 }
 
+static unsigned max_sends(const session *self)
+{
+    return db_is_single_writer(self->app->opts->store) ? SESSION_MAX_SENDS : 1;
+}
+
 static void on_answer(weir_call *call, void *user)
 {
     answer *self = user;
@@ -56,10 +61,12 @@ static void on_answer(weir_call *call, void *user)
     if (to) {
         to->sends--;
         check_sent(call, send_answer(call, self));
-        if (to->paused && to->sends < SESSION_MAX_SENDS / 2) {
+        if (to->paused && to->sends <= max_sends(to) / 2) {
             to->paused = false;
             weir_call_resume(call);
         }
+        if (to->half_closed && to->sends == 0)
+            weir_call_finish(call);
     }
     free(self);
 }
@@ -92,7 +99,7 @@ static void on_send(session *self, const chat_send_message_request *request)
         check_sent(self->call, send_failed(self->call, id, why.code, why.message));
         return;
     }
-    if (++self->sends >= SESSION_MAX_SENDS && !self->paused) {
+    if (++self->sends >= max_sends(self) && !self->paused) {
         self->paused = true;
         weir_call_pause(self->call);
     }
@@ -160,9 +167,14 @@ static void chat_frame(weir_call *call, const chat_client_frame *frame, void *us
     }
 }
 
+/** What was sent before is answered first. */
 static void chat_half_closed(weir_call *call, void *user WEIR_UNUSED)
 {
-    weir_call_finish(call);
+    session *self = weir_call_data(call);
+    if (!self || self->sends == 0)
+        weir_call_finish(call);
+    else
+        self->half_closed = true;
 }
 
 /** It reads again: what it has missed is in the Heads. */

@@ -135,11 +135,10 @@ static weir_err join(hub *self, weir_str name, hub_member *member, weir_loop *lo
     return WEIR_OK;
 }
 
-weir_err hub_join(hub *self, weir_str group, hub_member *member, weir_call *call)
+weir_err hub_join(hub *self, weir_str group, hub_member *member, weir_loop *loop)
 {
-    member->call = weir_call_id_of(call);
     pthread_mutex_lock(&self->lock);
-    weir_err err = join(self, group, member, weir_call_loop(call));
+    weir_err err = join(self, group, member, loop);
     pthread_mutex_unlock(&self->lock);
     return err;
 }

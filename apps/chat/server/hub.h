@@ -44,13 +44,14 @@ WEIR_MUST_CHECK weir_err hub_new(hub **out, const hub_opts *opts);
 void hub_free(hub *self);
 
 /**
- * Adds `member`, whose `missed` is set, to the group of that name. From now on it gets what is
- * sent, and perhaps what was sent just before.
- * @thread the call's loop
+ * Adds `member`, whose `call` and `missed` are set, to the group of that name. From now on it gets
+ * what is sent, and perhaps what was sent just before.
+ * @param loop  the call's
+ * @thread the loop's
  * @errors WEIR_ENOMEM; WEIR_EFULL: there are HUB_MAX_GROUPS groups
  */
-WEIR_MUST_CHECK weir_err hub_join(hub *self, weir_str group, hub_member *member, weir_call *call);
-/** A member that never joined is fine. @thread the call's loop */
+WEIR_MUST_CHECK weir_err hub_join(hub *self, weir_str group, hub_member *member, weir_loop *loop);
+/** A member that never joined is fine. @thread the loop's */
 void hub_leave(hub *self, hub_member *member);
 
 /** Sends to all members of a group, in the order of one thread's calls. @thread any */

@@ -296,16 +296,18 @@ static subscription *new_subscription(app *self, weir_call *call,
 
 static weir_err join_all(subscription *sub)
 {
+    weir_loop *loop = weir_call_loop(sub->call);
+    sub->all.call = weir_call_id_of(sub->call);
     sub->all.missed = &sub->missed;
-    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all, sub->call);
+    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all, loop);
     for (size_t i = 0; !err && i < sub->count; i++) {
         char channel[CHAT_CHANNEL_MAX];
         followed *topic = &sub->topics[i];
         topic->behind = true;
+        topic->member.call = weir_call_id_of(sub->call);
         topic->member.missed = &sub->missed;
         int len = snprintf(channel, sizeof channel, "t/%.*s", WEIR_STR_ARGS(topic->name));
-        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member,
-                       sub->call);
+        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member, loop);
     }
     return err;
 }
@@ -327,10 +329,10 @@ static void on_heard(weir_call *call, void *user)
     free(user);
 }
 
-static void on_channels(fence *waiting)
+static void on_channels(fence *waiting, weir_err err)
 {
     starting *self = WEIR_CONTAINER_OF(waiting, starting, fence);
-    if (weir_call_run_post(self->call, on_heard, self))
+    if (err || weir_call_run_post(self->call, on_heard, self))
         free(self);
 }
 

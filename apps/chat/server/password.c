@@ -1,11 +1,10 @@
 #include "password.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "crypto.h"
 
 enum {
     SALT = 16,

@@ -85,8 +85,10 @@ static hub_member *join(session *self, uint64_t conversation)
     hub_member *member = calloc(1, sizeof *member);
     if (!member)
         return NULL;
+    member->call = weir_call_id_of(self->call);
     member->missed = &self->missed;
-    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member, self->call)) {
+    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member,
+                 weir_call_loop(self->call))) {
         free(member);
         return NULL;
     }
@@ -151,11 +153,13 @@ static void fail(session *self, weir_err err)
     weir_call_finish_status(self->call, &why);
 }
 
-static void on_fence(fence *waiting)
+static void on_fence(fence *waiting, weir_err err)
 {
     look *self = WEIR_CONTAINER_OF(waiting, look, fence);
-    if (begin_look(self)) {
-        self->err = WEIR_EFULL;
+    if (!err)
+        err = begin_look(self);
+    if (err) {
+        self->err = err;
         if (weir_call_run_post(self->call, on_looked, self))
             free_look(self);
     }
@@ -252,6 +256,7 @@ session *session_new(app *host, weir_call *call)
     self->app = host;
     self->call = call;
     self->who = auth_caller(call);
+    self->user.call = self->all.call = weir_call_id_of(call);
     self->user.missed = self->all.missed = &self->missed;
     weir_call_set_data(call, self);
     return self;
@@ -260,10 +265,11 @@ session *session_new(app *host, weir_call *call)
 void session_begin(session *self, const chat_hello *hello)
 {
     char channel[CHAT_CHANNEL_MAX];
-    weir_err err = hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user,
-                            self->call);
+    weir_loop *loop = weir_call_loop(self->call);
+    weir_err err =
+        hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user, loop);
     if (!err)
-        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all, self->call);
+        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all, loop);
     if (err) {
         fail(self, err);
         return;

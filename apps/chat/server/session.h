@@ -13,7 +13,9 @@
 #include "weir/chat/v1/chat.weir.h"
 
 enum {
-    SESSION_MAX_SENDS = 64 /* unanswered; then no more is read of the stream */
+    /* Sends of a stream that are unanswered before no more of it is read; with a store that writes
+     * on several threads it is one, so that they are stored in their order. */
+    SESSION_MAX_SENDS = 64
 };
 
 typedef struct session {
@@ -28,6 +30,7 @@ typedef struct session {
     unsigned sends;
     bool begun;
     bool paused;
+    bool half_closed; /* it ends when all sends are answered */
     bool refreshing;
     bool again; /* refresh once more when this one is over */
 } session;

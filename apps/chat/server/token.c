@@ -1,8 +1,6 @@
 #include "token.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "crypto.h"
 
 /* Lengths before they are encoded: id, generation, time, name, and what signs them. */
 enum {

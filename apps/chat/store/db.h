@@ -61,9 +61,10 @@ static inline db_value db_blob(weir_str bytes)
 
 /**
  * @param url   "sqlite:PATH" or "mariadb://USER:PASSWORD@HOST:PORT/DATABASE" (and
- *              "mariadb://USER:PASSWORD@/DATABASE?socket=PATH"); the database is made if it is
- * missing
- * @param why   a sentence on failure
+ *              "mariadb://USER:PASSWORD@/DATABASE?socket=PATH"), %XX for other bytes; the database
+ *              is made if it is missing
+ * @param why   a sentence on failure, without the password
+ * @errors also WEIR_EINVAL: no such URL; WEIR_EACCES: wrong user or password
  */
 WEIR_MUST_CHECK weir_err db_open(db **out, const char *url, weir_why *why);
 /** NULL is fine. */
@@ -119,7 +120,8 @@ weir_err db_rows_end(db_rows *rows);
 /** A copy of a SQLite database into a file, while it is in use. WEIR_ENOTSUP with MariaDB, whose
  * own tools do that. */
 WEIR_MUST_CHECK weir_err db_backup(const char *url, const char *file, weir_why *why);
-/** The other way, when nobody uses the database. A file that is no sound backup changes nothing. */
+/** The other way. A file that is no sound backup changes nothing.
+ * @errors WEIR_ESTATE: somebody uses the database. WEIR_EMALFORMED: the file is not sound. */
 WEIR_MUST_CHECK weir_err db_restore(const char *url, const char *file, weir_why *why);
 
 #endif

@@ -79,7 +79,10 @@ weir_err db_sqlite_why(sqlite3 *handle, int code, const char *path, weir_why *wh
 {
     if (!handle)
         return weir_why_set(why, WEIR_ENOMEM, "%s: out of memory", path);
-    return weir_why_set(why, db_sqlite_err(handle, code), "%s: %s", path, sqlite3_errmsg(handle));
+    const char *advice =
+        code == SQLITE_CANTOPEN ? ": does its folder exist, and may it be written?" : "";
+    return weir_why_set(why, db_sqlite_err(handle, code), "%s: %s%s", path, sqlite3_errmsg(handle),
+                        advice);
 }
 
 const char *db_sqlite_path(const char *url)

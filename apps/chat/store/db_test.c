@@ -251,3 +251,40 @@ TEST(db, a_url_of_no_known_kind_is_refused)
         assert_null(d);
     }
 }
+
+TEST(db, a_unix_socket_serves_too)
+{
+    static const db_query ONE = {"SELECT 1", NULL};
+    const char *url = getenv("WEIR_MARIADB_SOCKET_URL");
+    db *d = NULL;
+    weir_why why = {""};
+    if (!url)
+        return;
+    if (db_open(&d, url, &why))
+        fail_msg("%s", why.text);
+    assert_int_equal(testing_number(d, &ONE, DB_NONE), 1);
+    db_close(d);
+}
+
+TEST(db, a_wrong_password_is_told_without_repeating_it)
+{
+    const char *url = getenv("WEIR_MARIADB_URL");
+    char wrong[256];
+    db *d = NULL;
+    weir_why why = {""};
+    if (!url)
+        return;
+    snprintf(wrong, sizeof wrong, "mariadb://weir:hunter2%s", strrchr(url, '@'));
+    assert_err(db_open(&d, wrong, &why), WEIR_EACCES);
+    assert_true(strlen(why.text) > 0);
+    assert_null(strstr(why.text, "hunter2"));
+    assert_null(d);
+}
+
+TEST(db, a_server_that_is_not_there_is_told)
+{
+    db *d = NULL;
+    weir_why why = {""};
+    assert_err(db_open(&d, "mariadb://a:b@127.0.0.1:1/chat", &why), WEIR_ECLOSED);
+    assert_null(d);
+}

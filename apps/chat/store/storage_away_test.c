@@ -28,46 +28,54 @@ static void control(const char *word)
     assert_string_equal(said, "ok");
 }
 
-/** Another process that has locked the file until it is ended. */
+/** Another process, which locks the file when it is told to, until it is ended. */
 typedef struct locker {
     pid_t pid;
-    int end; /* closed: it ends */
+    int go; /* a byte: lock; closed: end */
+    int ready;
 } locker;
 
-static void lock_until_end(const char *url, int ready, int end)
+static void lock_until_end(const char *url, int go, int ready)
 {
     weir_why why;
     db *d = NULL;
-    char byte = 'x';
-    if (!db_open(&d, url, &why) && !db_begin(d, false) && write(ready, &byte, 1) == 1)
-        byte = (char)read(end, &byte, 1);
-    db_rollback(d);
+    char byte = 0;
+    if (read(go, &byte, 1) == 1 && !db_open(&d, url, &why) && !db_begin(d, false) &&
+        write(ready, &byte, 1) == 1 && read(go, &byte, 1) == 0)
+        db_rollback(d);
     db_close(d);
     _exit(0);
 }
 
-static locker lock_file(const char *url)
+/** Before this process has threads, or the file open: neither survives a fork. */
+static void locker_start(locker *self, const char *url)
 {
-    int ready[2], end[2];
-    char byte;
+    int go[2], ready[2];
+    assert_int_equal(pipe(go), 0);
     assert_int_equal(pipe(ready), 0);
-    assert_int_equal(pipe(end), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(end[1]);
-        lock_until_end(url, ready[1], end[0]);
+    self->pid = fork();
+    if (self->pid == 0) {
+        close(go[1]);
+        lock_until_end(url, go[0], ready[1]);
     }
+    close(go[0]);
     close(ready[1]);
-    close(end[0]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return (locker){pid, end[1]};
+    self->go = go[1];
+    self->ready = ready[0];
 }
 
-static void unlock_file(const locker *self)
+static void locker_lock(const locker *self)
 {
-    close(self->end);
+    char byte = 'x';
+    assert_int_equal(write(self->go, &byte, 1), 1);
+    assert_int_equal(read(self->ready, &byte, 1), 1);
+}
+
+static void locker_end(const locker *self)
+{
+    close(self->go);
     assert_int_equal(waitpid(self->pid, NULL, 0), self->pid);
+    close(self->ready);
 }
 
 typedef struct put {
@@ -123,15 +131,15 @@ TEST(storage_away, jobs_are_refused_at_once_and_run_again_when_it_is_back)
     testing_store store;
     testing_store_init(&store);
     locker other = {0};
-    if (!store.is_mariadb) /* forks, so before there are threads */
-        db_close(testing_db(&store));
+    if (!store.is_mariadb)
+        locker_start(&other, store.url);
     storage *s = open_storage(&store);
     weir_why why = {""};
     assert_ok(try_put(s, 1, &why));
     if (store.is_mariadb)
         control("kill");
     else
-        other = lock_file(store.url);
+        locker_lock(&other);
     assert_err(try_put(s, 2, &why), WEIR_ECLOSED);
     const weir_time before = weir_time_now();
     for (unsigned i = 0; i < 20; i++)
@@ -142,12 +150,39 @@ TEST(storage_away, jobs_are_refused_at_once_and_run_again_when_it_is_back)
     if (store.is_mariadb)
         control("start");
     else
-        unlock_file(&other);
+        locker_end(&other);
     put_until_ok(s, 4);
     assert_int_equal(count_rows(&store), 2);
     storage_stats stats;
     storage_get_stats(s, &stats);
     assert_true(store.is_mariadb ? stats.reopened >= 1 : stats.reopened == 0);
+    storage_close(s);
+    testing_store_fini(&store);
+}
+
+static weir_err run_count(db *d, storage_job *job WEIR_UNUSED)
+{
+    return testing_number(d, &COUNT, DB_NONE) < 0 ? WEIR_EIO : WEIR_OK;
+}
+
+TEST(storage_away, what_is_locked_for_writing_can_be_read)
+{
+    testing_store store;
+    testing_store_init(&store);
+    if (store.is_mariadb)
+        return;
+    locker other;
+    locker_start(&other, store.url);
+    storage *s = open_storage(&store);
+    weir_why why = {""};
+    locker_lock(&other);
+    for (unsigned i = 0; i < 3; i++) {
+        storage_job count = {.run = run_count, .reads_only = true};
+        assert_err(try_put(s, i, &why), WEIR_ECLOSED);
+        assert_ok(storage_run(s, &count, &why));
+    }
+    locker_end(&other);
+    put_until_ok(s, 4);
     storage_close(s);
     testing_store_fini(&store);
 }

@@ -9,13 +9,17 @@
 
 #include <pthread.h>
 
-/** Jobs that wait for the same threads. */
+/** Jobs that wait for the same threads; each has its own opinion of whether the database is there,
+ * since SQLite can be read while another process keeps it from being written. */
 typedef struct storage_queue {
     weir_list jobs;      /* lock */
     size_t count;        /* lock */
     unsigned idle;       /* lock: threads that wait for `some` */
     size_t wanted;       /* lock: they are woken when there are as many jobs */
     pthread_cond_t some; /* a job has come, or the end */
+    bool is_away;        /* lock: the database, when last tried */
+    int64_t probe_us;    /* lock: from the next try to the one after it */
+    weir_time probe_at;  /* lock: the next try, while it is away */
 } storage_queue;
 
 /** What became of a job of a batch, until the batch is committed. */
@@ -45,10 +49,7 @@ struct storage {
     storage_queue reads;
     storage_stats stats; /* lock; but for these two: */
     _Atomic uint64_t jobs, failed;
-    bool is_ending;     /* lock */
-    bool is_away;       /* lock: the database, when last tried */
-    int64_t probe_us;   /* lock: from the next try to the one after it */
-    weir_time probe_at; /* lock: the next try, while it is away */
+    bool is_ending; /* lock */
     unsigned count;
     storage_thread threads[];
 };

@@ -161,3 +161,67 @@ TEST(storage_race, nodes_that_begin_at_once_make_the_tables_once)
     db_close(d);
     testing_store_fini(&store);
 }
+
+/** Takes two rows' locks, one after the other; the first time not before the other job has one. */
+typedef struct crossing {
+    storage_job job;
+    int64_t first, second;
+    unsigned runs;
+    weir_latch *both, *all;
+    weir_err err;
+} crossing;
+
+static weir_err run_crossing(db *d, storage_job *job)
+{
+    crossing *self = WEIR_CONTAINER_OF(job, crossing, job);
+    weir_err err = db_exec(d, &NEXT, DB_VALUES(db_int(self->first)));
+    if (!err && self->runs++ == 0) {
+        weir_latch_down(self->both);
+        weir_latch_wait(self->both);
+    }
+    return err ? err : db_exec(d, &NEXT, DB_VALUES(db_int(self->second)));
+}
+
+static void done_crossing(storage_job *job, weir_err err, const char *why WEIR_UNUSED)
+{
+    crossing *self = WEIR_CONTAINER_OF(job, crossing, job);
+    self->err = err;
+    weir_latch_down(self->all);
+}
+
+TEST(storage_race, a_deadlock_is_resolved_by_running_one_again)
+{
+    testing_store store;
+    testing_store_init(&store);
+    if (!store.is_mariadb)
+        return;
+    make_conversations(&store);
+    storage *s = NULL;
+    weir_why why = {""};
+    assert_ok(storage_open(&s, &(storage_opts){.url = store.url, .threads = 2}, &why));
+    weir_latch both, all;
+    weir_latch_init(&both, 2);
+    weir_latch_init(&all, 2);
+    crossing jobs[2];
+    for (int i = 0; i < 2; i++) {
+        jobs[i] = (crossing){.job = {.run = run_crossing, .done = done_crossing},
+                             .first = 1 + i,
+                             .second = 2 - i,
+                             .both = &both,
+                             .all = &all};
+        assert_ok(storage_submit(s, &jobs[i].job));
+    }
+    weir_latch_wait(&all);
+    assert_ok(jobs[0].err);
+    assert_ok(jobs[1].err);
+    storage_stats stats;
+    storage_get_stats(s, &stats);
+    assert_true(stats.retries >= 1);
+    assert_int_equal(stats.commits, 2);
+    storage_close(s);
+    static const db_query SUM = {"SELECT SUM(last_seq) FROM conversations", NULL};
+    db *d = testing_db(&store);
+    assert_int_equal(testing_number(d, &SUM, DB_NONE), 4);
+    db_close(d);
+    testing_store_fini(&store);
+}

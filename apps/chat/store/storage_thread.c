@@ -25,31 +25,34 @@ void storage_answer(storage_thread *self, storage_job *job, weir_err err, const 
 }
 
 /** Whether to try the database: always, or now and then while it is away. */
-static bool may_try(storage *self)
+static bool may_try(storage_thread *self)
 {
-    pthread_mutex_lock(&self->lock);
+    storage_queue *queue = self->queue;
+    pthread_mutex_lock(&self->storage->lock);
     const weir_time now = weir_time_now();
-    const bool may = !self->is_away || !weir_time_before(now, self->probe_at);
-    if (self->is_away && may)
-        self->probe_at = weir_time_add(now, self->probe_us);
-    pthread_mutex_unlock(&self->lock);
+    const bool may = !queue->is_away || !weir_time_before(now, queue->probe_at);
+    if (queue->is_away && may)
+        queue->probe_at = weir_time_add(now, queue->probe_us);
+    pthread_mutex_unlock(&self->storage->lock);
     return may;
 }
 
 static void note_try(storage_thread *self, bool is_away)
 {
-    storage *s = self->storage;
+    storage_queue *queue = self->queue;
     const int64_t reopened = db_reopened(self->d);
-    pthread_mutex_lock(&s->lock);
-    s->stats.reopened += (uint64_t)(reopened - self->reopened);
-    if (!is_away)
-        s->probe_us = PROBE_MIN_US;
-    else if (s->is_away)
-        s->probe_us = 2 * s->probe_us < PROBE_MAX_US ? 2 * s->probe_us : PROBE_MAX_US;
+    pthread_mutex_lock(&self->storage->lock);
+    self->storage->stats.reopened += (uint64_t)(reopened - self->reopened);
+    if (!queue->is_away)
+        queue->probe_us = PROBE_MIN_US;
+    else if (2 * queue->probe_us < PROBE_MAX_US)
+        queue->probe_us *= 2;
+    else
+        queue->probe_us = PROBE_MAX_US;
     if (is_away)
-        s->probe_at = weir_time_add(weir_time_now(), s->probe_us);
-    s->is_away = is_away;
-    pthread_mutex_unlock(&s->lock);
+        queue->probe_at = weir_time_add(weir_time_now(), queue->probe_us);
+    queue->is_away = is_away;
+    pthread_mutex_unlock(&self->storage->lock);
     self->reopened = reopened;
 }
 
@@ -152,7 +155,7 @@ static bool is_wanted(storage_thread *self, storage_job *job, bool may)
 
 static void run_taken(storage_thread *self, weir_list *taken)
 {
-    const bool may = may_try(self->storage);
+    const bool may = may_try(self);
     size_t count = 0;
     for (weir_list *node; (node = weir_list_pop(taken));) {
         storage_job *job = WEIR_CONTAINER_OF(node, storage_job, node);

@@ -35,7 +35,7 @@ typedef struct subscription {
     hub_member all;
     unsigned recent;
     const followed *pulling; /* whose notifications are being read */
-    bool waiting;            /* for the bus: nothing is read yet */
+    bool waiting;            /* it has not begun: nothing is sent yet */
     bool blocked;            /* the reader is too slow: wait for writable */
     size_t count;
     followed topics[];
@@ -59,8 +59,6 @@ typedef struct pull {
     weir_arena *mem;
     size_t index;    /* of the topic */
     size_t name_len; /* its name's */
-    bool find_start; /* `recent` before the end; else behind `after` */
-    unsigned recent;
     uint64_t after;
     chat_notification *items;
     size_t count;
@@ -78,19 +76,9 @@ static void free_pull(pull *self)
 static weir_err read_notes(db *d, storage_job *job)
 {
     pull *self = WEIR_CONTAINER_OF(job, pull, job);
-    weir_str topic = weir_str_of(self->name, self->name_len);
-    uint64_t after = self->after, end;
-    weir_err err = WEIR_OK;
     weir_arena_reset(self->mem);
-    if (self->find_start) {
-        err = messages_topic_end(d, topic, &end);
-        after = !err && end > self->recent ? end - self->recent : 0;
-    }
-    if (!err)
-        err = messages_of_topic(d, topic, after, PULLED, self->mem, &self->items, &self->count,
-                                &self->more);
-    self->after = after;
-    return err;
+    return messages_of_topic(d, weir_str_of(self->name, self->name_len), self->after, PULLED,
+                             self->mem, &self->items, &self->count, &self->more);
 }
 
 static void on_pulled(weir_call *call, void *user);
@@ -118,8 +106,6 @@ static weir_err begin_pull(subscription *sub, followed *topic)
             .mem = mem,
             .index = (size_t)(topic - sub->topics),
             .name_len = topic->name.len,
-            .find_start = !topic->started,
-            .recent = sub->recent,
             .after = topic->sent,
         };
         memcpy(made->name, topic->name.ptr, topic->name.len);
@@ -155,9 +141,6 @@ static void pull_next(subscription *sub)
 static void take(subscription *sub, const pull *got)
 {
     followed *topic = &sub->topics[got->index];
-    if (!topic->started)
-        topic->sent = got->after;
-    topic->started = true;
     topic->behind |= got->more;
     for (size_t i = 0; i < got->count; i++) {
         if (weir_call_send(sub->call, &got->items[i])) {
@@ -197,7 +180,7 @@ static void push(subscription *sub, followed *topic, const pushed *note)
 {
     if (topic->started && note->seq <= topic->sent)
         return;
-    bool next = topic->started && !topic->behind && sub->pulling != topic && !sub->blocked &&
+    bool next = !sub->waiting && !topic->behind && sub->pulling != topic && !sub->blocked &&
                 note->seq == topic->sent + 1;
     if (next && !weir_call_send_payload(sub->call, note->payload)) {
         topic->sent = note->seq;
@@ -215,7 +198,7 @@ static void on_push(weir_call *call, void *user)
     followed *topic = sub ? find(sub, weir_str_of(note->topic, note->len)) : NULL;
     if (topic)
         push(sub, topic, note);
-    else if (sub && note->seq == 0 && !sub->blocked) /* the server's own, to all */
+    else if (sub && note->seq == 0 && !sub->waiting && !sub->blocked) /* the server's own, to all */
         sub->blocked = weir_call_send_payload(call, note->payload) != WEIR_OK;
     weir_payload_unref(note->payload);
     free(note);
@@ -302,49 +285,12 @@ static weir_err join_all(subscription *sub)
     for (size_t i = 0; !err && i < sub->count; i++) {
         char channel[CHAT_CHANNEL_MAX];
         followed *topic = &sub->topics[i];
-        topic->behind = true;
         topic->member.call = weir_call_id_of(sub->call);
         topic->member.missed = &sub->missed;
         int len = snprintf(channel, sizeof channel, "t/%.*s", WEIR_STR_ARGS(topic->name));
         err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member);
     }
     return err;
-}
-
-/* Before anything is read, the bus must bring what comes later. */
-
-typedef struct starting {
-    fence fence;
-    weir_call_id call;
-} starting;
-
-static void on_heard(weir_call *call, void *user)
-{
-    subscription *sub = call ? weir_call_data(call) : NULL;
-    if (sub) {
-        sub->waiting = false;
-        pull_next(sub);
-    }
-    free(user);
-}
-
-static void on_channels(fence *waiting, weir_err err)
-{
-    starting *self = WEIR_CONTAINER_OF(waiting, starting, fence);
-    if (err || weir_call_run_post(self->call, on_heard, self))
-        free(self);
-}
-
-static weir_err start(subscription *sub)
-{
-    weir_err err = join_all(sub);
-    starting *made = err ? NULL : calloc(1, sizeof *made);
-    if (!made)
-        return err ? err : WEIR_ENOMEM;
-    made->fence.done = on_channels;
-    made->call = weir_call_id_of(sub->call);
-    channels_wait(sub->app->channels, &made->fence);
-    return WEIR_OK;
 }
 
 static void welcome(weir_call *call, const subscription *sub)
@@ -361,6 +307,96 @@ static void welcome(weir_call *call, const subscription *sub)
         weir_call_cancel(call);
 }
 
+/* The beginning: the bus must bring what comes later, then the topics' ends are read, from which
+ * the subscriber hears on; only then is it welcome, since it misses nothing from there. */
+
+typedef struct starting {
+    storage_job job;
+    fence fence;
+    app *app;
+    weir_call_id call;
+    weir_err err;
+    size_t count;
+    struct {
+        size_t len;
+        char name[CHAT_MAX_NAME];
+        uint64_t end;
+    } topics[];
+} starting;
+
+static void begin(subscription *sub, const starting *read)
+{
+    for (size_t i = 0; i < sub->count; i++) {
+        followed *topic = &sub->topics[i];
+        uint64_t end = read->topics[i].end;
+        if (!topic->started)
+            topic->sent = end > sub->recent ? end - sub->recent : 0;
+        topic->started = topic->behind = true;
+    }
+    sub->waiting = false;
+    welcome(sub->call, sub);
+    pull_next(sub);
+}
+
+static void on_ends(weir_call *call, void *user)
+{
+    starting *read = user;
+    subscription *sub = call ? weir_call_data(call) : NULL;
+    if (sub && read->err)
+        fail(sub, read->err);
+    else if (sub)
+        begin(sub, read);
+    free(read);
+}
+
+static weir_err read_ends(db *d, storage_job *job)
+{
+    starting *self = WEIR_CONTAINER_OF(job, starting, job);
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; !err && i < self->count; i++)
+        err = messages_topic_end(d, weir_str_of(self->topics[i].name, self->topics[i].len),
+                                 &self->topics[i].end);
+    return err;
+}
+
+static void ends_read(storage_job *job, weir_err err, const char *why)
+{
+    starting *self = WEIR_CONTAINER_OF(job, starting, job);
+    if (err)
+        work_status(err, why); /* logs what is worth it */
+    self->err = err;
+    if (weir_call_run_post(self->call, on_ends, self))
+        free(self);
+}
+
+static void on_channels(fence *waiting, weir_err err)
+{
+    starting *self = WEIR_CONTAINER_OF(waiting, starting, fence);
+    self->job = (storage_job){.run = read_ends, .done = ends_read, .reads_only = true};
+    if (!err)
+        err = storage_submit(self->app->storage, &self->job);
+    if (err)
+        ends_read(&self->job, err, NULL);
+}
+
+static weir_err start(subscription *sub)
+{
+    weir_err err = join_all(sub);
+    starting *made = err ? NULL : calloc(1, sizeof *made + sub->count * sizeof made->topics[0]);
+    if (!made)
+        return err ? err : WEIR_ENOMEM;
+    made->fence.done = on_channels;
+    made->app = sub->app;
+    made->call = weir_call_id_of(sub->call);
+    made->count = sub->count;
+    for (size_t i = 0; i < sub->count; i++) {
+        made->topics[i].len = sub->topics[i].name.len;
+        memcpy(made->topics[i].name, sub->topics[i].name.ptr, sub->topics[i].name.len);
+    }
+    channels_wait(sub->app->channels, &made->fence);
+    return WEIR_OK;
+}
+
 static void subscribe_opened(weir_call *call, const chat_subscribe_request *request, void *user)
 {
     const char *wrong = check(request);
@@ -372,8 +408,6 @@ static void subscribe_opened(weir_call *call, const chat_subscribe_request *requ
     weir_err err = sub ? start(sub) : WEIR_ENOMEM;
     if (err)
         weir_call_fail(call, WEIR_STATUS_RESOURCE_EXHAUSTED, "%s", weir_err_text(err));
-    else
-        welcome(call, sub);
 }
 
 static void subscribe_writable(weir_call *call, void *user WEIR_UNUSED)

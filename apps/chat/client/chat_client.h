@@ -94,7 +94,8 @@ typedef struct chat_client_opts {
     int64_t silence_us;     /**< a HeadsRequest without any answer ends the stream; 0: 10 s */
     int64_t heads_us;       /**< between HeadsRequests; 0: 30 s */
     int64_t gap_us;         /**< a missing seq is pulled after so long; 0: 30 ms */
-    int64_t mark_us;        /**< delivered marks of a conversation are so far apart; 0: 200 ms */
+    int64_t mark_us;        /**< delivered marks of a conversation are so far apart, those of a
+                                 room, which nobody is told, up to ten times; 0: 200 ms */
     int64_t backoff_us;     /**< first wait; doubles, and half of it is jitter; 0: 100 ms */
     int64_t backoff_max_us; /**< 0: 5 s */
     int64_t stable_us;      /**< a stream that lasted so long makes the next wait short; 0: 5 s */

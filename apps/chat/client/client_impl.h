@@ -29,7 +29,8 @@ typedef struct client_held {
 typedef struct client_conversation {
     weir_list node;                   /* client.conversations */
     struct client_conversation *next; /* in its bucket */
-    weir_list dirty;                  /* client.dirty: a mark is due */
+    weir_list dirty;                  /* client.dirty: a mark is due... */
+    weir_time mark_at;                /* ...then */
     weir_list held;                   /* client_held by seq, all beyond position + 1 */
     size_t held_count;
     uint64_t id;
@@ -127,6 +128,7 @@ struct chat_client {
     size_t held_count;
     weir_list dirty; /* conversations whose mark is due */
     weir_timer mark_timer;
+    weir_time mark_at; /* when it runs */
     size_t calls;
     char node[CLIENT_NODE_MAX + 1];
     chat_client_counters counters;
@@ -223,7 +225,8 @@ void client_sends_interrupted(chat_client *self);
 
 /* client_marks.c */
 void client_mark_due(chat_client *self, client_conversation *c);
-/** @errors WEIR_EAGAIN: the stream takes no more now */
-weir_err client_marks_flush(chat_client *self);
+/** @param all  also those whose time has not come
+ * @errors WEIR_EAGAIN: the stream takes no more now */
+weir_err client_marks_flush(chat_client *self, bool all);
 
 #endif

@@ -75,7 +75,7 @@ void client_stream_flush(chat_client *self)
         return;
     if (s->presence_wanted && write_presence(self))
         return;
-    if (!weir_timer_pending(&self->mark_timer) && client_marks_flush(self))
+    if (!weir_timer_pending(&self->mark_timer) && client_marks_flush(self, false))
         return;
     if (!s->moving)
         (void)client_sends_flush(self);
@@ -141,7 +141,7 @@ void client_stream_leave(chat_client *self)
     client_stream *s = &self->stream;
     if (!s->open || s->leaving)
         return;
-    (void)client_marks_flush(self);
+    (void)client_marks_flush(self, true);
     s->leaving = true;
     weir_loop_cancel(self->loop, &s->heads);
     weir_loop_cancel(self->loop, &s->watchdog);

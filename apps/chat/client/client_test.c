@@ -648,6 +648,21 @@ TEST(client, marks_are_gathered)
     close_bench(b);
 }
 
+TEST(client, marks_of_a_room_take_their_time)
+{
+    bench *b = open_bench();
+    b->opts.mark_us = WEIR_MILLISECONDS(40);
+    fake_add(b->server, 2, CHAT_CONVERSATION_KIND_DIRECT, "bob");
+    fake_fill(b->server, 2, 5);
+    fake_fill(b->server, 1, 5);
+    go_live(b);
+    until(b, fake_get(b->server, 2)->delivered_seq == 5);
+    assert_int_equal(fake_get(b->server, 1)->delivered_seq, 0);
+    until(b, fake_get(b->server, 1)->delivered_seq == 5);
+    assert_int_equal(b->server->marks, 2);
+    close_bench(b);
+}
+
 /* Connections. */
 
 TEST(client, a_drain_moves_it_after_what_is_in_flight)

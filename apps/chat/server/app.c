@@ -154,9 +154,12 @@ static weir_err open_parts(app *self)
     if (!err)
         err = channels_new(&self->channels, self);
     if (!err)
-        err = hub_new(&self->chats, channels_changed, self);
+        err = hub_new(&self->chats, &(hub_opts){.changed = channels_changed,
+                                                .user = self,
+                                                .pushed = &self->counters.pushed,
+                                                .missed = &self->counters.missed});
     if (!err)
-        err = hub_new(&self->topics, channels_changed, self);
+        err = hub_new(&self->topics, &(hub_opts){.changed = channels_changed, .user = self});
     if (!err)
         err = devices_new(&self->devices, self);
     return err ? err : marks_new(&self->marks, self);

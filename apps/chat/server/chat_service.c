@@ -117,7 +117,7 @@ static void on_mark(session *self, const chat_mark *mark)
 static void on_presence(session *self, chat_presence wanted)
 {
     if (wanted == CHAT_PRESENCE_ONLINE || wanted == CHAT_PRESENCE_AWAY)
-        devices_set(self->app->devices, &self->who, self->user.call,
+        devices_set(self->app->devices, &self->who, weir_call_id_of(self->call),
                     wanted == CHAT_PRESENCE_AWAY ? PRESENCE_AWAY : PRESENCE_ONLINE);
 }
 

@@ -3,51 +3,48 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum {
-    BUCKETS = 1 << 16
-};
+#include "common/table.h"
+
+/** The members of a group that live in one loop. Only that loop changes it, under the lock, and so
+ * may walk through it without. */
+typedef struct hub_part {
+    struct hub_part *next; /* of the group's */
+    struct hub_group *group;
+    weir_loop *loop;
+    weir_list members;
+    size_t relays; /* on their way to it: it stays so long */
+} hub_part;
 
 typedef struct hub_group {
-    struct hub_group *next; /* in the bucket */
-    weir_list members;
-    size_t count;
-    size_t name_len;
+    table_node node;
+    hub_part *parts;
+    size_t count; /* members */
     char name[];
 } hub_group;
 
 struct hub {
+    hub_opts opts;
     pthread_mutex_t lock;
-    hub_changed_fn changed;
-    void *user;
-    size_t groups;
-    hub_group *buckets[BUCKETS];
+    table groups;
 };
 
-static size_t bucket_of(weir_str name)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.ptr[i]) * 1099511628211u;
-    return (hash ^ hash >> 32) % BUCKETS;
-}
+/** A message on its way to a part. */
+typedef struct relay {
+    weir_task task;
+    hub *hub;
+    hub_part *part;
+    weir_payload *payload;
+} relay;
 
-/** Where the group of that name hangs, or would. */
-static hub_group **find(hub *self, weir_str name)
-{
-    hub_group **at = &self->buckets[bucket_of(name)];
-    while (*at && !weir_str_eq(weir_str_of((*at)->name, (*at)->name_len), name))
-        at = &(*at)->next;
-    return at;
-}
-
-weir_err hub_new(hub **out, hub_changed_fn changed, void *user)
+weir_err hub_new(hub **out, const hub_opts *opts)
 {
     hub *self = calloc(1, sizeof *self);
-    if (!self)
+    if (!self || table_init(&self->groups)) {
+        free(self);
         return WEIR_ENOMEM;
+    }
+    self->opts = *opts;
     pthread_mutex_init(&self->lock, NULL);
-    self->changed = changed;
-    self->user = user;
     *out = self;
     return WEIR_OK;
 }
@@ -56,122 +53,182 @@ void hub_free(hub *self)
 {
     if (!self)
         return;
+    table_fini(&self->groups);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }
 
-static void tell(hub *self, weir_str name)
+static hub_group *find(const hub *self, weir_str name)
 {
-    if (self->changed)
-        self->changed(name, self->user);
+    table_node *node = table_find(&self->groups, name);
+    return node ? WEIR_CONTAINER_OF(node, hub_group, node) : NULL;
 }
 
-static weir_err join(hub *self, weir_str name, hub_member *member)
+static hub_group *find_or_add(hub *self, weir_str name)
 {
-    hub_group **at = find(self, name);
-    if (!*at) {
-        if (self->groups >= HUB_MAX_GROUPS)
-            return WEIR_EFULL;
-        hub_group *group = calloc(1, sizeof *group + name.len);
-        if (!group)
-            return WEIR_ENOMEM;
-        weir_list_init(&group->members);
-        group->name_len = name.len;
+    hub_group *group = find(self, name);
+    if (group)
+        return group;
+    group = calloc(1, sizeof *group + name.len);
+    if (group) {
         memcpy(group->name, name.ptr, name.len);
-        *at = group;
-        self->groups++;
-        tell(self, name);
+        table_add(&self->groups, &group->node, weir_str_of(group->name, name.len));
     }
-    member->group = *at;
-    member->group->count++;
-    weir_list_append(&member->group->members, &member->node);
+    return group;
+}
+
+static hub_part *part_of(hub_group *group, weir_loop *loop)
+{
+    hub_part *part = group->parts;
+    while (part && part->loop != loop)
+        part = part->next;
+    if (part)
+        return part;
+    part = calloc(1, sizeof *part);
+    if (part) {
+        *part = (hub_part){.next = group->parts, .group = group, .loop = loop};
+        weir_list_init(&part->members);
+        group->parts = part;
+    }
+    return part;
+}
+
+/** Frees what nobody needs any more. */
+static void tidy(hub *self, hub_group *group)
+{
+    for (hub_part **at = &group->parts; *at;) {
+        hub_part *part = *at;
+        if (weir_list_empty(&part->members) && part->relays == 0) {
+            *at = part->next;
+            free(part);
+        } else {
+            at = &part->next;
+        }
+    }
+    if (!group->parts) {
+        table_remove(&self->groups, &group->node);
+        free(group);
+    }
+}
+
+static void changed(const hub *self, const hub_group *group)
+{
+    if (self->opts.changed)
+        self->opts.changed(group->node.key, self->opts.user);
+}
+
+static weir_err join(hub *self, weir_str name, hub_member *member, weir_loop *loop)
+{
+    if (self->groups.count >= HUB_MAX_GROUPS && !find(self, name))
+        return WEIR_EFULL;
+    hub_group *group = find_or_add(self, name);
+    hub_part *part = group ? part_of(group, loop) : NULL;
+    if (!part) {
+        if (group)
+            tidy(self, group);
+        return WEIR_ENOMEM;
+    }
+    member->part = part;
+    weir_list_append(&part->members, &member->node);
+    if (group->count++ == 0)
+        changed(self, group);
     return WEIR_OK;
 }
 
-weir_err hub_join(hub *self, weir_str group, hub_member *member)
+weir_err hub_join(hub *self, weir_str group, hub_member *member, weir_loop *loop)
 {
     pthread_mutex_lock(&self->lock);
-    weir_err err = join(self, group, member);
+    weir_err err = join(self, group, member, loop);
     pthread_mutex_unlock(&self->lock);
     return err;
 }
 
 void hub_leave(hub *self, hub_member *member)
 {
+    if (!member->part)
+        return;
     pthread_mutex_lock(&self->lock);
-    hub_group *group = member->group;
-    if (group) {
-        weir_list_remove(&member->node);
-        member->group = NULL;
-        if (--group->count == 0) {
-            weir_str name = weir_str_of(group->name, group->name_len);
-            *find(self, name) = group->next;
-            self->groups--;
-            tell(self, name);
-            free(group);
-        }
-    }
+    hub_group *group = member->part->group;
+    weir_list_remove(&member->node);
+    member->part = NULL;
+    if (--group->count == 0)
+        changed(self, group);
+    tidy(self, group);
     pthread_mutex_unlock(&self->lock);
 }
 
-static void send_group(hub_group *group, weir_payload *payload, hub_result *result)
+/* Sending. */
+
+/** To the members that are in the part now. */
+static void deliver(const hub *self, hub_part *part, weir_payload *payload)
 {
-    weir_list_each (node, next, &group->members) {
+    unsigned pushed = 0, missed = 0;
+    weir_list_each (node, next, &part->members) {
         hub_member *member = WEIR_CONTAINER_OF(node, hub_member, node);
-        weir_err err = weir_call_send_payload_post(member->call, payload);
+        weir_call *call = weir_call_get(part->loop, member->call);
+        weir_err err = call ? weir_call_send_payload(call, payload) : WEIR_ECLOSED;
         if (!err) {
-            result->delivered++;
-        } else if (err != WEIR_ECLOSED) {
-            result->dropped++;
+            pushed++;
+        } else if (err != WEIR_ECLOSED && err != WEIR_ESTATE) {
+            missed++;
             atomic_fetch_add(member->missed, 1);
         }
     }
+    if (self->opts.pushed)
+        atomic_fetch_add(self->opts.pushed, pushed);
+    if (self->opts.missed)
+        atomic_fetch_add(self->opts.missed, missed);
 }
 
-hub_result hub_send(hub *self, weir_str name, weir_payload *payload)
+static void on_relay(weir_task *task, weir_err err)
 {
-    hub_result result = {0, 0};
-    pthread_mutex_lock(&self->lock);
-    hub_group *group = *find(self, name);
-    if (group)
-        send_group(group, payload, &result);
-    pthread_mutex_unlock(&self->lock);
-    return result;
+    relay *self = WEIR_CONTAINER_OF(task, relay, task);
+    hub *of = self->hub;
+    if (!err)
+        deliver(of, self->part, self->payload);
+    pthread_mutex_lock(&of->lock);
+    self->part->relays--;
+    tidy(of, self->part->group);
+    pthread_mutex_unlock(&of->lock);
+    weir_payload_unref(self->payload);
+    free(self);
 }
 
-hub_result hub_send_all(hub *self, weir_payload *payload)
+static void miss(hub *self, hub_part *part)
 {
-    hub_result result = {0, 0};
+    weir_list_each (node, next, &part->members) {
+        atomic_fetch_add(WEIR_CONTAINER_OF(node, hub_member, node)->missed, 1);
+        if (self->opts.missed)
+            atomic_fetch_add(self->opts.missed, 1);
+    }
+}
+
+void hub_send(hub *self, weir_str name, weir_payload *payload)
+{
     pthread_mutex_lock(&self->lock);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (hub_group *group = self->buckets[i]; group; group = group->next)
-            send_group(group, payload, &result);
+    hub_group *group = find(self, name);
+    for (hub_part *part = group ? group->parts : NULL; part; part = part->next) {
+        if (weir_list_empty(&part->members))
+            continue;
+        relay *made = malloc(sizeof *made);
+        if (!made) {
+            miss(self, part);
+            continue;
+        }
+        *made = (relay){.hub = self, .part = part, .payload = weir_payload_ref(payload)};
+        part->relays++;
+        weir_loop_post(part->loop, &made->task, on_relay);
     }
     pthread_mutex_unlock(&self->lock);
-    return result;
-}
-
-static void each(hub_group *group, void (*fn)(weir_call_id call, void *user), void *user)
-{
-    weir_list_each (node, next, &group->members)
-        fn(WEIR_CONTAINER_OF(node, hub_member, node)->call, user);
 }
 
 void hub_each(hub *self, weir_str name, void (*fn)(weir_call_id call, void *user), void *user)
 {
     pthread_mutex_lock(&self->lock);
-    hub_group *group = *find(self, name);
-    if (group)
-        each(group, fn, user);
-    pthread_mutex_unlock(&self->lock);
-}
-
-void hub_each_of_all(hub *self, void (*fn)(weir_call_id call, void *user), void *user)
-{
-    pthread_mutex_lock(&self->lock);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (hub_group *group = self->buckets[i]; group; group = group->next)
-            each(group, fn, user);
+    hub_group *group = find(self, name);
+    for (hub_part *part = group ? group->parts : NULL; part; part = part->next) {
+        weir_list_each (node, next, &part->members)
+            fn(WEIR_CONTAINER_OF(node, hub_member, node)->call, user);
     }
     pthread_mutex_unlock(&self->lock);
 }
@@ -179,7 +236,7 @@ void hub_each_of_all(hub *self, void (*fn)(weir_call_id call, void *user), void 
 size_t hub_count(hub *self, weir_str name)
 {
     pthread_mutex_lock(&self->lock);
-    hub_group *group = *find(self, name);
+    hub_group *group = find(self, name);
     size_t count = group ? group->count : 0;
     pthread_mutex_unlock(&self->lock);
     return count;

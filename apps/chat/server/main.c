@@ -1,6 +1,7 @@
 /* weir-chatd: the chat and notification server. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "app.h"
 #include "auth.h"
@@ -171,6 +172,18 @@ static int run_command(const options *opts)
     return err ? 1 : 0;
 }
 
+/** A descriptor for each user: the soft limit is often 1,024, kept small for programs that use
+ * select(), and a program may raise it to the hard one. */
+static void raise_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files))
+            WEIR_LOG_WARN("the limit of descriptors stays as it is");
+    }
+}
+
 int main(int argc, char **argv)
 {
     node *self = calloc(1, sizeof *self);
@@ -180,6 +193,7 @@ int main(int argc, char **argv)
         return 1;
     }
     options_read(&self->opts, argc, argv);
+    raise_limit();
     int status = self->opts.command ? run_command(&self->opts) : run(self);
     weir_log_stop();
     free(self);

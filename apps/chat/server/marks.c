@@ -8,10 +8,11 @@
 
 enum {
     BUCKETS = 8192,
+    SLICES = 20, /* of the buckets: all of them in a second, few enough that messages do not wait */
     PER_JOB = 500
 };
 
-#define FLUSH_US WEIR_SECONDS(1)
+#define FLUSH_US (WEIR_SECONDS(1) / SLICES)
 
 /** One user's marks in one conversation. */
 typedef struct waiting {
@@ -27,6 +28,7 @@ struct marks {
     pthread_mutex_t lock;
     size_t count;
     waiting *buckets[BUCKETS];
+    size_t slice; /* the next one */
     weir_timer timer;
 };
 
@@ -86,11 +88,12 @@ static void submit(app *host, waiting *list)
     }
 }
 
-static waiting *take_all(struct marks *self)
+/** Every `step`th bucket from `first` on. */
+static waiting *take(struct marks *self, size_t first, size_t step)
 {
     waiting *list = NULL;
     pthread_mutex_lock(&self->lock);
-    for (size_t i = 0; self->count > 0 && i < BUCKETS; i++) {
+    for (size_t i = first; self->count > 0 && i < BUCKETS; i += step) {
         while (self->buckets[i]) {
             waiting *item = self->buckets[i];
             self->buckets[i] = item->next;
@@ -106,7 +109,8 @@ static waiting *take_all(struct marks *self)
 static void on_time(weir_timer *timer, void *user)
 {
     struct marks *self = user;
-    submit(self->app, take_all(self));
+    submit(self->app, take(self, self->slice, SLICES));
+    self->slice = (self->slice + 1) % SLICES;
     weir_loop_after(self->app->loop, timer, FLUSH_US, on_time, self);
 }
 
@@ -127,7 +131,7 @@ void marks_close(struct marks *self)
     if (!self)
         return;
     weir_loop_cancel(self->app->loop, &self->timer);
-    submit(self->app, take_all(self)); /* closing the store runs what is queued */
+    submit(self->app, take(self, 0, 1)); /* closing the store runs what is queued */
     pthread_mutex_destroy(&self->lock);
     free(self);
 }

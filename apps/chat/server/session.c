@@ -87,7 +87,8 @@ static hub_member *join(session *self, uint64_t conversation)
         return NULL;
     member->call = weir_call_id_of(self->call);
     member->missed = &self->missed;
-    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member)) {
+    if (hub_join(self->app->chats, chat_channel(channel, 'c', conversation), member,
+                 weir_call_loop(self->call))) {
         free(member);
         return NULL;
     }
@@ -264,17 +265,18 @@ session *session_new(app *host, weir_call *call)
 void session_begin(session *self, const chat_hello *hello)
 {
     char channel[CHAT_CHANNEL_MAX];
+    weir_loop *loop = weir_call_loop(self->call);
     weir_err err =
-        hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user);
+        hub_join(self->app->chats, chat_channel(channel, 'u', self->who.id), &self->user, loop);
     if (!err)
-        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all);
+        err = hub_join(self->app->chats, WEIR_STR("all"), &self->all, loop);
     if (err) {
         fail(self, err);
         return;
     }
     self->begun = true;
     atomic_fetch_add(&self->app->counters.sessions, 1);
-    devices_set(self->app->devices, &self->who, self->user.call,
+    devices_set(self->app->devices, &self->who, weir_call_id_of(self->call),
                 hello->presence == CHAT_PRESENCE_AWAY ? PRESENCE_AWAY : PRESENCE_ONLINE);
     session_refresh(self);
 }
@@ -289,7 +291,7 @@ bool session_hears(const session *self, uint64_t conversation, chat_conversation
 
 void session_end(session *self)
 {
-    weir_call_id id = self->user.call;
+    weir_call_id id = weir_call_id_of(self->call);
     weir_loop_cancel(weir_call_loop(self->call), &self->later);
     hub_leave(self->app->chats, &self->user);
     hub_leave(self->app->chats, &self->all);

@@ -264,16 +264,17 @@ subscription *subscription_new(app *self, weir_call *call, const chat_subscribe_
 
 static weir_err join_all(subscription *sub)
 {
+    weir_loop *loop = weir_call_loop(sub->call);
     sub->all.call = weir_call_id_of(sub->call);
     sub->all.missed = &sub->missed;
-    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all);
+    weir_err err = hub_join(sub->app->topics, WEIR_STR("all"), &sub->all, loop);
     for (size_t i = 0; !err && i < sub->count; i++) {
         char channel[CHAT_CHANNEL_MAX];
         followed *topic = &sub->topics[i];
         topic->member.call = weir_call_id_of(sub->call);
         topic->member.missed = &sub->missed;
         int len = snprintf(channel, sizeof channel, "t/%.*s", WEIR_STR_ARGS(topic->name));
-        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member);
+        err = hub_join(sub->app->topics, weir_str_of(channel, (size_t)len), &topic->member, loop);
     }
     return err;
 }

@@ -19,12 +19,6 @@ static void publish(app *self, weir_str channel, weir_str bytes)
         free(all);
 }
 
-static void count(app *self, hub_result result)
-{
-    atomic_fetch_add(&self->counters.pushed, result.delivered);
-    atomic_fetch_add(&self->counters.missed, result.dropped);
-}
-
 static void refresh(weir_call_id call, void *user WEIR_UNUSED)
 {
     session_refresh_post(call);
@@ -34,7 +28,7 @@ static void refresh(weir_call_id call, void *user WEIR_UNUSED)
 static void deliver_frame(app *self, weir_str channel, const chat_server_frame *frame,
                           weir_payload *payload)
 {
-    count(self, hub_send(self->chats, channel, payload));
+    hub_send(self->chats, channel, payload);
     if (frame->frame_case == CHAT_SERVER_FRAME_FRAME_CONVERSATION ||
         frame->frame_case == CHAT_SERVER_FRAME_FRAME_LEFT)
         hub_each(self->chats, channel, refresh, NULL);

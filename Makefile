@@ -3,7 +3,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 ARGS   ?=
 
-.PHONY: all demo test bench install clean
+.PHONY: all demo demo-cluster test bench install clean
 
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
@@ -15,6 +15,11 @@ $(BUILD)/build.ninja:
 demo: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --target weir-chatd weir-chat
 	@scripts/demo $(BUILD) $(ARGS)
+
+demo-cluster: $(BUILD)/build.ninja
+	@scripts/deps cluster
+	@cmake --build $(BUILD) --target weir-chatd weir-chat
+	@scripts/demo-cluster $(BUILD) $(ARGS)
 
 test:
 	@scripts/deps build test

@@ -26,8 +26,6 @@ PASSWORD = "p@ss/w%rd"
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 
 
-
-
 class MariaDB:
     """`options` go to mariadbd."""
 
@@ -61,7 +59,8 @@ class MariaDB:
                 [shutil.which("mariadbd", path=PATH), "--no-defaults",
                  f"--user={getpass.getuser()}", f"--datadir={self.data}",
                  f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
-                 "--skip-name-resolve", f"--init-file={self.folder}/init.sql",
+                 # Its own: one that starts removes what others have there.
+                 f"--tmpdir={self.folder}", "--skip-name-resolve", f"--init-file={self.folder}/init.sql",
                  "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M", *self.options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         end = time.monotonic() + LIMIT
@@ -85,6 +84,15 @@ class MariaDB:
     def socket_url(self, database):
         password = urllib.parse.quote(PASSWORD, safe="")
         return f"mariadb://{USER}:{password}@/{database}?socket={self.socket}"
+
+    def query(self, sql, database="mysql"):
+        """The rows, as lists of text."""
+        said = subprocess.run(
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--quick",
+             f"--socket={self.socket}", f"--user={USER}", database, "-e", sql],
+            env={"MYSQL_PWD": PASSWORD, "PATH": PATH}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=True).stdout
+        return [line.split("\t") for line in said.splitlines()]
 
     def kill(self):
         if self.process:

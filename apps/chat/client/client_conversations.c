@@ -117,8 +117,9 @@ static void set_position(chat_client *self, client_conversation *c, const chat_c
 {
     if (!c->known)
         c->position = beginning(self, c, from);
-    else if (!c->told && c->position > from->last_seq)
-        c->position = from->last_seq; /* imported, and of another server as it seems */
+    else if (!c->told && c->position > from->last_seq && c->position > c->head)
+        c->position = from->last_seq; /* imported, and of another server as it seems: what has been
+                                         pushed since the list was read may be ahead of it */
     if (from->first_seq > 0 && from->first_seq - 1 > c->position)
         c->position = from->first_seq - 1;
     c->known = true;

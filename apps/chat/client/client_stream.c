@@ -241,12 +241,12 @@ static void on_person(chat_client *self, const chat_person *person)
         self->events->person(self, person, self->user);
 }
 
-/** @return false: nothing that we know, or before the first Heads */
+/** What is pushed may be quicker than the first Heads, but not the answer to what has not left.
+ * @return false: that, or nothing that we know */
 static bool dispatch(chat_client *self, const chat_server_frame *frame)
 {
-    if (!self->stream.ready && frame->frame_case != CHAT_SERVER_FRAME_FRAME_HEADS &&
-        frame->frame_case != CHAT_SERVER_FRAME_FRAME_MESSAGE &&
-        frame->frame_case != CHAT_SERVER_FRAME_FRAME_DRAIN)
+    if (!self->stream.ready && (frame->frame_case == CHAT_SERVER_FRAME_FRAME_SENT ||
+                                frame->frame_case == CHAT_SERVER_FRAME_FRAME_SEND_FAILED))
         return false;
     switch (frame->frame_case) {
     case CHAT_SERVER_FRAME_FRAME_HEADS:

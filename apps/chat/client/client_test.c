@@ -290,6 +290,32 @@ TEST(client, a_position_of_another_server_hides_nothing)
     close_bench(b);
 }
 
+TEST(client, a_push_ahead_of_the_first_heads_is_shown_once)
+{
+    bench *b = open_bench();
+    fake_fill(b->server, 1, 3);
+    b->server->early = 1;
+    b->opts.target = b->server->addr;
+    assert_ok(chat_client_new(&b->client, b->loop, &b->opts, &events, b));
+    assert_ok(chat_client_set_position(b->client, (chat_client_position){1, 3}));
+    go_live(b);
+    fake_heads(b->server, 0);
+    fake_fill(b->server, 1, 1);
+    fake_push(b->server, 1, 5);
+    until(b, b->messages >= 2);
+    assert_string_equal(b->log, "1:4=4 1:5=5 ");
+    close_bench(b);
+}
+
+TEST(client, marks_ahead_of_the_first_heads_are_fine)
+{
+    bench *b = open_bench();
+    b->server->early_mark = true;
+    go_live(b);
+    assert_int_equal(counters(b).refused_frames, 0);
+    close_bench(b);
+}
+
 TEST(client, much_is_pulled_in_pages)
 {
     bench *b = open_bench();

@@ -52,11 +52,14 @@ typedef struct fake_server {
     fake_conversation conversations[FAKE_CONVERSATIONS];
     weir_call_id stream;
     unsigned streams, hellos, logins, registers, syncs, histories, heads_requests, sends, marks;
-    unsigned token; /* the good one is "t<token>" */
-    bool account;   /* exists */
-    bool pushes;    /* what is stored is pushed at once */
-    bool mute;      /* HeadsRequests are not answered */
-    bool hold_sync; /* Sync is answered when released */
+    unsigned token;  /* the good one is "t<token>" */
+    bool account;    /* exists */
+    bool pushes;     /* what is stored is pushed at once */
+    bool mute;       /* HeadsRequests are not answered */
+    unsigned early;  /* messages of the first conversation that are pushed ahead of the first Heads,
+                        which do not know of them yet */
+    bool early_mark; /* somebody's, ahead of them too */
+    bool hold_sync;  /* Sync is answered when released */
     weir_call_id held_sync;
     weir_status_code pull_code; /* Sync and History fail so, if not OK */
     unsigned sync_limit;        /* messages of an answer; 0: as asked */
@@ -290,6 +293,23 @@ static inline void fake_on_open(weir_call *call, void *user)
     f->streams++;
 }
 
+static inline void fake_first_heads(fake_server *f)
+{
+    fake_conversation *c = &f->conversations[0];
+    uint64_t before = c->len;
+    fake_fill(f, c->id, f->early);
+    for (uint64_t seq = before + 1; seq <= c->len; seq++)
+        fake_push(f, c->id, seq);
+    chat_mark mark = {.conversation = c->id, .delivered_seq = before, .user = WEIR_STR("bob")};
+    if (f->early_mark)
+        fake_frame(f, &(chat_server_frame){.frame_case = CHAT_SERVER_FRAME_FRAME_MARK,
+                                           .frame = {.mark = &mark}});
+    c->len -= f->early;
+    fake_heads(f, 0);
+    c->len += f->early;
+    f->early = 0;
+}
+
 static inline void fake_on_frame(weir_call *call, const chat_client_frame *frame, void *user)
 {
     fake_server *f = user;
@@ -298,7 +318,7 @@ static inline void fake_on_frame(weir_call *call, const chat_client_frame *frame
     switch (frame->frame_case) {
     case CHAT_CLIENT_FRAME_FRAME_HELLO:
         f->hellos++;
-        fake_heads(f, 0);
+        fake_first_heads(f);
         break;
     case CHAT_CLIENT_FRAME_FRAME_SEND:
         fake_send(f, frame->frame.send);

@@ -6,14 +6,20 @@
 #include "members.h"
 #include "rows.h"
 
-#define COLUMNS                                                                                    \
-    "SELECT c.id, c.kind, CASE WHEN c.kind = 1 THEN (SELECT u.name FROM members o"                 \
-    " JOIN users u ON u.id = o.user_id WHERE o.conversation = c.id AND o.user_id <> m.user_id)"    \
+/* The other one of a pair is looked for among its two members; MariaDB, left to itself, goes
+ * through all users. */
+#define COLUMNS(others)                                                                            \
+    "SELECT c.id, c.kind, CASE WHEN c.kind = 1 THEN (SELECT u.name FROM members o " others         \
+    " users u ON u.id = o.user_id WHERE o.conversation = c.id AND o.user_id <> m.user_id)"         \
     " ELSE c.name END, c.title, c.last_seq, m.first_seq, m.delivered_seq, m.read_seq, m.role"      \
     " FROM members m JOIN conversations c ON c.id = m.conversation"
+#define IN_SQLITE  COLUMNS("CROSS JOIN")
+#define IN_MARIADB COLUMNS("STRAIGHT_JOIN")
 
-static const db_query LIST = {COLUMNS " WHERE m.user_id = ? ORDER BY c.id", NULL};
-static const db_query GET = {COLUMNS " WHERE m.conversation = ? AND m.user_id = ?", NULL};
+static const db_query LIST = {IN_SQLITE " WHERE m.user_id = ? ORDER BY c.id",
+                              IN_MARIADB " WHERE m.user_id = ? ORDER BY c.id"};
+static const db_query GET = {IN_SQLITE " WHERE m.conversation = ? AND m.user_id = ?",
+                             IN_MARIADB " WHERE m.conversation = ? AND m.user_id = ?"};
 static const db_query NAMED = {"SELECT id FROM conversations WHERE kind = ? AND name = ?", NULL};
 static const db_query ADD = {
     "INSERT INTO conversations (id, kind, name, title, last_seq, created_us)"

@@ -269,7 +269,7 @@ static void destroy(redis_client *self)
     free(self);
 }
 
-static void on_down(weir_conn *conn WEIR_UNUSED, weir_err why WEIR_UNUSED, void *user)
+static void on_down(weir_conn *conn, weir_err why, void *user)
 {
     redis_client *self = user;
     bool was_up = self->up;
@@ -279,7 +279,7 @@ static void on_down(weir_conn *conn WEIR_UNUSED, weir_err why WEIR_UNUSED, void 
     redis_replies_fini(&self->replies);
     if (was_up && !self->freed) {
         WEIR_LOG_WARN("Redis at %s: the connection is lost: %s", self->url.target,
-                      weir_conn_why(conn));
+                      why ? weir_conn_why(conn) : "the server has closed it");
         if (self->events.down)
             self->events.down(self->events.user);
     }

@@ -53,8 +53,8 @@ static void end(storage_job *job, weir_err err, const char *why)
 {
     batch *self = WEIR_CONTAINER_OF(job, batch, job);
     if (err)
-        WEIR_LOG_WARN("%zu marks were not stored (%s %s): later ones say as much", self->count,
-                      weir_err_text(err), why ? why : "");
+        WEIR_LOG_WARN("%zu marks were not stored (%s): later ones say as much", self->count,
+                      why ? why : weir_err_text(err));
     else
         atomic_fetch_add(&self->app->counters.marks, self->count);
     for (size_t i = 0; i < self->count; i++) {

@@ -36,10 +36,10 @@ void tell_topic_post(app *self, const chat_notification *note);
 void session_refresh_post(weir_call_id call);
 /** The same within two seconds: for all of them at once. (session.c) */
 void session_refresh_later_post(weir_call_id call);
-/** A new notification for a subscription. (notification_service.c) */
+/** A new notification for a subscription. (subscription.c) */
 void subscription_push_post(weir_call_id call, weir_payload *payload, uint64_t seq, weir_str topic);
 
-/** Asks the store for what may have been missed. (notification_service.c) */
+/** Asks the store for what may have been missed. (subscription.c) */
 void subscription_check_post(weir_call_id call);
 
 #endif

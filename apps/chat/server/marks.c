@@ -8,7 +8,7 @@
 
 enum {
     BUCKETS = 8192,
-    SLICES = 20, /* of the buckets: all of them in a second, few enough that messages do not wait */
+    SLICES = 10, /* of the buckets: all of them in a second, few enough that messages do not wait */
     PER_JOB = 500
 };
 

@@ -104,9 +104,14 @@ class Chatd(Lines):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
+    ENDS = (None, 0, -signal.SIGKILL, 128 + signal.SIGINT)
+
     def __exit__(self, *exc):
-        super().__exit__(*exc)
+        ended = self.process.poll()
+        errors = "" if self.process.stdout.closed else self.stop(signal.SIGKILL)[1]
         self.folder.cleanup()
+        if ended not in self.ENDS:
+            raise AssertionError(f"the node ended by itself with {ended}: {errors}")
 
 
 class Stream:

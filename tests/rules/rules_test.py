@@ -193,7 +193,7 @@ def files_named_in_the_map_exist():
     for number, line in lines(path):
         for name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:c|h|py|md|txt|cmake))`", line):
             if not any((ROOT / folder / name).exists()
-                       for folder in ("", "src", "include", "include/weir")):
+                       for folder in ("", "src", "include", "include/weir", "apps/chat")):
                 yield at(path, number, f"{name} does not exist")
 
 

@@ -211,7 +211,8 @@ void subscription_push_post(weir_call_id call, weir_payload *payload, uint64_t s
     note->payload = weir_payload_ref(payload);
     note->seq = seq;
     note->len = topic.len;
-    memcpy(note->topic, topic.ptr, topic.len);
+    if (topic.len > 0)
+        memcpy(note->topic, topic.ptr, topic.len);
     if (weir_call_run_post(call, on_push, note)) {
         weir_payload_unref(payload);
         free(note);

@@ -366,7 +366,11 @@ class Messages(NodeTest):
     def test_a_message_is_numbered_stored_and_pushed(self):
         ann, bob = self.user("ann"), self.user("bob")
         stream, own = bob.chat(), ann.chat()
-        sent = [ann.send(f"m{i}", user=bob.name) for i in range(3)]
+        sent = [ann.send("m0", user=bob.name)]
+        for hears in (stream, own):  # what is not in the Heads of the new conversation is pushed
+            hears.wait(lambda f: any(c.id == sent[0].conversation for c in f.heads.conversations),
+                       "heads with the conversation")
+        sent += [ann.send(f"m{i}", user=bob.name) for i in (1, 2)]
         self.assertEqual([s.seq for s in sent], [1, 2, 3])
         self.assertLess(sent[0].id, sent[1].id)
         self.assertEqual(len({s.conversation for s in sent}), 1)

@@ -100,7 +100,6 @@ static unsigned long count_sent(const robot *self)
 static void wait_for_the_rest(robot *self)
 {
     int64_t end_us = robot_now_us(self) + REST_US;
-    usleep(100000); /* the last tick is over: what was sent does not change any more */
     unsigned long answered = count_sent(self) - workers_sum(self, offsetof(counts, unsent));
     while (robot_now_us(self) < end_us && !atomic_load(&self->broken)) {
         if (workers_sum(self, offsetof(counts, stored)) >= answered && report_lost(self) == 0)

@@ -38,10 +38,28 @@ void worker_user_ready(worker *self)
     log_in_more(self);
 }
 
+/* Phases: each is a task in every worker's loop, for which the main thread waits. */
+
+static void done(worker *self)
+{
+    weir_latch_down(&self->robot->all);
+}
+
+static void run_all(robot *self, weir_task_fn fn)
+{
+    weir_latch_init(&self->all, self->opts.loops);
+    for (uint32_t i = 0; i < self->opts.loops; i++)
+        weir_loop_post(self->workers[i].loop, &self->workers[i].task, fn);
+    weir_latch_wait(&self->all);
+    weir_latch_fini(&self->all);
+}
+
 static void begin_logins(weir_task *task, weir_err err)
 {
+    worker *self = WEIR_CONTAINER_OF(task, worker, task);
     if (!err)
-        log_in_more(WEIR_CONTAINER_OF(task, worker, task));
+        log_in_more(self);
+    done(self);
 }
 
 weir_err workers_start(robot *self)
@@ -57,15 +75,8 @@ weir_err workers_start(robot *self)
             return err;
         made->loop = weir_loop_thread_loop(made->thread);
     }
-    for (uint32_t i = 0; i < self->opts.loops; i++)
-        weir_loop_post(self->workers[i].loop, &self->workers[i].task, begin_logins);
+    run_all(self, begin_logins);
     return WEIR_OK;
-}
-
-static void post_all(robot *self, weir_task_fn fn)
-{
-    for (uint32_t i = 0; i < self->opts.loops; i++)
-        weir_loop_post(self->workers[i].loop, &self->workers[i].task, fn);
 }
 
 static void greet(weir_task *task, weir_err err)
@@ -74,11 +85,12 @@ static void greet(weir_task *task, weir_err err)
     for (uint32_t u = self->index; !err && u < self->robot->opts.users;
          u += self->robot->opts.loops)
         user_greet(&self->robot->users[u]);
+    done(self);
 }
 
 void workers_greet(robot *self)
 {
-    post_all(self, greet);
+    run_all(self, greet);
 }
 
 /* Sending at a rate: each worker has its share of it. A message is as late as its tick. */
@@ -99,11 +111,8 @@ static void on_tick(weir_ticker *ticker WEIR_UNUSED, void *who)
     }
 }
 
-static void begin_sending(weir_task *task, weir_err err)
+static void send_first(worker *self)
 {
-    worker *self = WEIR_CONTAINER_OF(task, worker, task);
-    if (err || self->sender_count == 0)
-        return;
     self->sending = true;
     self->due = 0;
     self->answers = self->deliveries = (histogram){0};
@@ -115,10 +124,18 @@ static void begin_sending(weir_task *task, weir_err err)
         user_send(self->senders[i], robot_now_us(self->robot));
 }
 
+static void begin_sending(weir_task *task, weir_err err)
+{
+    worker *self = WEIR_CONTAINER_OF(task, worker, task);
+    if (!err && self->sender_count > 0)
+        send_first(self);
+    done(self);
+}
+
 void workers_send(robot *self)
 {
     self->sending_from_us = robot_now_us(self);
-    post_all(self, begin_sending);
+    run_all(self, begin_sending);
 }
 
 static void end_sending(weir_task *task, weir_err err WEIR_UNUSED)
@@ -126,11 +143,12 @@ static void end_sending(weir_task *task, weir_err err WEIR_UNUSED)
     worker *self = WEIR_CONTAINER_OF(task, worker, task);
     self->sending = false;
     weir_ticker_stop(&self->ticker);
+    done(self);
 }
 
 void workers_stop_sending(robot *self)
 {
-    post_all(self, end_sending);
+    run_all(self, end_sending);
 }
 
 static void collect(weir_task *task, weir_err err WEIR_UNUSED)
@@ -139,26 +157,17 @@ static void collect(weir_task *task, weir_err err WEIR_UNUSED)
     self->clients = (chat_client_counters){0};
     for (uint32_t u = self->index; u < self->robot->opts.users; u += self->robot->opts.loops)
         user_add_counters(&self->robot->users[u], &self->clients);
-    weir_latch_down(&self->robot->all);
-}
-
-static void post_and_wait(robot *self, weir_task_fn fn)
-{
-    weir_latch_init(&self->all, self->opts.loops);
-    post_all(self, fn);
-    weir_latch_wait(&self->all);
-    weir_latch_fini(&self->all);
+    done(self);
 }
 
 void workers_collect(robot *self)
 {
-    post_and_wait(self, collect);
+    run_all(self, collect);
 }
 
 static void on_freed(weir_timer *timer WEIR_UNUSED, void *who)
 {
-    worker *self = who;
-    weir_latch_down(&self->robot->all);
+    done(who);
 }
 
 /** What was freed needs one more turn. */
@@ -173,7 +182,7 @@ static void free_users(weir_task *task, weir_err err WEIR_UNUSED)
 
 void workers_end(robot *self)
 {
-    post_and_wait(self, free_users);
+    run_all(self, free_users);
     for (uint32_t i = 0; i < self->opts.loops; i++)
         weir_loop_thread_stop(self->workers[i].thread);
 }

@@ -25,6 +25,8 @@ static const char usage[] =
     "  --registry file:PATH | zk:HOST:PORT,...  where this node is announced; default: nowhere\n"
     "  --advertise ADDR:PORT  how others reach it; default: where it listens\n"
     "  --node NAME            default: the address it listens on\n"
+    "  --tls-cert FILE        PEM: the certificate and those between it and the root; with it\n"
+    "  --tls-key FILE         its key, TLS is served instead of plaintext; SIGHUP reads both anew\n"
     "  --threads N            serving threads; default one per CPU\n"
     "  --admin NAME           may see counters and drain; repeatable\n"
     "  --login-rate N         log-ins a second from one address; default 50\n"
@@ -46,6 +48,8 @@ enum {
     OPT_REGISTRY,
     OPT_ADVERTISE,
     OPT_NODE,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
     OPT_THREADS,
     OPT_ADMIN,
     OPT_LOGIN_RATE,
@@ -67,6 +71,8 @@ static const struct option long_options[] = {
     {"registry", required_argument, NULL, OPT_REGISTRY},
     {"advertise", required_argument, NULL, OPT_ADVERTISE},
     {"node", required_argument, NULL, OPT_NODE},
+    {"tls-cert", required_argument, NULL, OPT_TLS_CERT},
+    {"tls-key", required_argument, NULL, OPT_TLS_KEY},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"admin", required_argument, NULL, OPT_ADMIN},
     {"login-rate", required_argument, NULL, OPT_LOGIN_RATE},
@@ -187,6 +193,12 @@ static void read_option(options *opts, int option, const char *argument)
     case OPT_NODE:
         opts->node = optarg;
         break;
+    case OPT_TLS_CERT:
+        opts->tls_cert = optarg;
+        break;
+    case OPT_TLS_KEY:
+        opts->tls_key = optarg;
+        break;
     case OPT_ADMIN:
         add_admin(opts, optarg);
         break;
@@ -230,6 +242,9 @@ void options_read(options *self, int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;)
         read_option(self, option, argv[optind - 1]);
     read_command(self, argv + optind, argc - optind);
+    if (!self->tls_cert != !self->tls_key)
+        bad_usage("--tls-cert and --tls-key go together",
+                  self->tls_cert ? self->tls_cert : self->tls_key);
     if (!self->presence)
         self->presence = self->bus;
 }

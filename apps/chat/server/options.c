@@ -127,6 +127,13 @@ static void read_registry(options *opts, const char *text)
     opts->registry = opts->registry_url;
 }
 
+/** "redis:redis://..." is "redis://..." too, and "mariadb:mariadb://..." likewise. */
+static const char *skip_kind(const char *url, const char *kind)
+{
+    size_t len = strlen(kind);
+    return strncmp(url, kind, len) == 0 && strncmp(url + len, kind, len - 1) == 0 ? url + len : url;
+}
+
 static void add_admin(options *opts, const char *name)
 {
     if (opts->admin_count == OPTIONS_MAX_ADMINS)
@@ -176,13 +183,13 @@ static void read_option(options *opts, int option, const char *argument)
         opts->listen = optarg;
         break;
     case OPT_STORE:
-        opts->store = optarg;
+        opts->store = skip_kind(optarg, "mariadb:");
         break;
     case OPT_BUS:
-        opts->bus = optarg;
+        opts->bus = skip_kind(optarg, "redis:");
         break;
     case OPT_PRESENCE:
-        opts->presence = optarg;
+        opts->presence = skip_kind(optarg, "redis:");
         break;
     case OPT_REGISTRY:
         read_registry(opts, optarg);

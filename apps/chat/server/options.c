@@ -30,7 +30,7 @@ static const char usage[] =
     "  --threads N            serving threads; default one per CPU\n"
     "  --admin NAME           may see counters and drain; repeatable\n"
     "  --login-rate N         log-ins a second from one address; default 50\n"
-    "  --send-rate N          messages a second of one user; default 50\n"
+    "  --send-rate N          messages a second of one user, and twice as many other calls; default 50\n"
     "  --password-cost N      scrypt's log2(N), 10 to 20, of new passwords; default 14\n"
     "  --drain S              seconds that clients have to go elsewhere at a stop; default 3\n"
     "  --system-interval S    seconds between system notifications; default 30, 0 for none\n"

@@ -19,7 +19,7 @@ from haproxy import HAProxy  # noqa: E402
 from mariadb import MariaDB  # noqa: E402
 from redis import Redis  # noqa: E402
 from transcripts import Message, Transcripts, damage, faults  # noqa: E402
-from zookeeper import die_with_parent, free_port  # noqa: E402
+from real_server import die_with_parent, free_port  # noqa: E402
 
 NODES = 3
 STORED = ("SELECT m.conversation, m.seq, m.id, u.name, m.client_id, m.text FROM messages m"

@@ -161,6 +161,11 @@ class Stream:
     def wait_message(self, text):
         return self.wait(lambda f: f.message.text == text, f"message {text!r}").message
 
+    def wait_heads(self, conversation):
+        """From now on its messages are pushed; what came before is in these Heads."""
+        return self.wait(lambda f: any(c.id == conversation for c in f.heads.conversations),
+                         f"heads with {conversation}").heads
+
     def wait_end(self):
         with self.changed:
             self.changed.wait_for(lambda: self.ended is not None, timeout=LIMIT)

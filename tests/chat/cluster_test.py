@@ -88,6 +88,7 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual(at_b.wait_kind("conversation").name, ann.name)
         heads = at_b.wait(lambda f: len(f.heads.conversations) == 1, "heads with the new one").heads
         self.assertEqual(heads.node, "b")
+        at_a.wait_heads(heads.conversations[0].id)
         bob.send("hello back", user=ann.name)
         at_a.wait_message("hello back")
         ann.send("again", user=bob.name)

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import unittest
 
 import grpc
 
-from chatd import LIMIT, Chatd, Lines, User, messages, wait_until
+from chatd import HERE, LIMIT, Chatd, Lines, User, messages, wait_until
 
 BIN = ""
 FAST = ("--send-rate", "1000000", "--login-rate", "100000", "--admin", "root")
@@ -106,6 +107,35 @@ class Chat(unittest.TestCase):
                               capture_output=True, text=True, timeout=LIMIT)
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot connect to 127.0.0.1:1", done.stderr)
+
+    def test_tls(self):
+        with tempfile.TemporaryDirectory(prefix="weir-certs-") as certs:
+            subprocess.run([sys.executable, "-B", os.path.join(HERE, "..", "support",
+                            "make_certs.py"), certs], check=True, capture_output=True)
+
+            def install(name):
+                for ending in ("pem", "key"):
+                    shutil.copy(f"{certs}/{name}.{ending}", f"{certs}/used.{ending}")
+            install("server")
+            with Chatd(BIN, "--tls-cert", f"{certs}/used.pem",
+                       "--tls-key", f"{certs}/used.key") as node:
+                def friends(*options):
+                    with Lines(os.path.join(BIN, "weir-chat"), "--server", node.address, "--user",
+                               "ann", "--password", "password", "--register", *options,
+                               "friends") as program:
+                        return program.stop(None)
+                self.assertEqual(friends("--ca", f"{certs}/ca.pem"), (0, ""))
+                status, errors = friends("--ca", f"{certs}/other-ca.pem")
+                self.assertEqual(status, 1)
+                self.assertIn("certificate", errors)
+                self.assertEqual(friends()[0], 1, "plaintext to a TLS port")
+                install("expired")
+                node.process.send_signal(signal.SIGHUP)
+
+                def refused():
+                    return friends("--ca", f"{certs}/ca.pem")[0] == 1
+                wait_until(refused, "the new certificate, which has expired")
+                self.assertEqual(node.stop()[0], 0)
 
     def test_admin_commands(self):
         root = self.chat("root", "counters")

@@ -285,6 +285,7 @@ class Conversations(NodeTest):
         stream = cat.chat()
         self.member(ann, "AddMember", group, cat)
         self.assertEqual(stream.wait_kind("conversation").id, group.id)
+        stream.wait_heads(group.id)
         ann.send("for three", conversation=group.id)
         stream.wait_message("for three")
         self.assertEqual(cat.texts(), ["for three"], "what was said before is not for her")
@@ -367,9 +368,8 @@ class Messages(NodeTest):
         ann, bob = self.user("ann"), self.user("bob")
         stream, own = bob.chat(), ann.chat()
         sent = [ann.send("m0", user=bob.name)]
-        for hears in (stream, own):  # what is not in the Heads of the new conversation is pushed
-            hears.wait(lambda f: any(c.id == sent[0].conversation for c in f.heads.conversations),
-                       "heads with the conversation")
+        for listening in (stream, own):
+            listening.wait_heads(sent[0].conversation)
         sent += [ann.send(f"m{i}", user=bob.name) for i in (1, 2)]
         self.assertEqual([s.seq for s in sent], [1, 2, 3])
         self.assertLess(sent[0].id, sent[1].id)
@@ -541,7 +541,7 @@ class Messages(NodeTest):
 
 
 class Rates(NodeTest):
-    OPTIONS = ("--send-rate", "5", "--login-rate", "1000")
+    OPTIONS = ("--send-rate", "5", "--login-rate", "1000", "--admin", "root")
 
     def test_a_user_who_sends_too_fast_is_told(self):
         ann, bob = self.user("ann"), self.user("bob")
@@ -556,6 +556,27 @@ class Rates(NodeTest):
         self.assertIn(Code.RESOURCE_EXHAUSTED, codes)
         self.assertEqual(len(bob.texts()), codes.count(Code.OK))
         bob.send("others are not slowed down", user=ann.name)
+
+    def test_other_calls_have_a_limit_too(self):
+        ann, bob = self.user("ann"), self.user("bob")
+        with self.assertRaises(grpc.RpcError) as caught:
+            for _ in range(200):
+                ann.sync()
+        self.assertEqual(caught.exception.code(), Code.RESOURCE_EXHAUSTED)
+        self.assertIn("too many calls", caught.exception.details())
+        bob.sync()
+
+    def test_a_flood_of_questions_costs_little(self):
+        ann, root = self.user("ann"), User(self.node, "root")
+        stream = ann.chat()
+        before = root.counters()
+        for _ in range(2000):
+            stream.put(heads=messages.HeadsRequest())
+        stream.put(presence=messages.PRESENCE_AWAY)
+        stream.wait(lambda f: stream.count("heads") >= 2, "an answer")
+        self.assertEqual(stream.close()[0], Code.OK)
+        self.assertLess(root.counters()["heads_sent"] - before["heads_sent"], 1000)
+        root.close()
 
 
 class Notifications(NodeTest):

@@ -13,7 +13,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from zookeeper import ZooKeeper, die_with_parent  # noqa: E402  pylint: disable=wrong-import-position
+from real_server import die_with_parent  # noqa: E402  pylint: disable=wrong-import-position
+from zookeeper import ZooKeeper  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = sys.argv.pop(1)
 SESSION = 2.0

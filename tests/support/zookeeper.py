@@ -7,43 +7,21 @@
 A member ends with the test that started it, whatever becomes of the test.
 """
 
-import ctypes
-import random
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from real_server import LIMIT, free_port, spawn
+
 JARS = ("zookeeper", "slf4j-log4j12", "log4j-1.2")
-LIMIT = 40.0
 LOG4J = """log4j.rootLogger=WARN, OUT
 log4j.appender.OUT=org.apache.log4j.ConsoleAppender
 log4j.appender.OUT.layout=org.apache.log4j.PatternLayout
 log4j.appender.OUT.layout.ConversionPattern=%d %p %c: %m%n
 """
-
-
-def installed():
-    return all(Path(f"/usr/share/java/{jar}.jar").exists() for jar in JARS)
-
-
-def free_port():
-    """Below the ports that the system gives away, so that nobody takes it before the server."""
-    while True:
-        port = random.SystemRandom().randrange(18000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Member:
@@ -57,12 +35,10 @@ class Member:
 
     def start(self):
         classes = ":".join([str(self.folder), *(f"/usr/share/java/{jar}.jar" for jar in JARS)])
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes,
-                 "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-                 str(self.folder / "zoo.cfg")],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.process = spawn(
+            ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes,
+             "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.folder / "zoo.cfg")],
+            self.folder / "log")
 
     def ask(self, word):
         """One of the four-letter words; "" when it does not answer."""

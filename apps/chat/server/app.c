@@ -134,6 +134,11 @@ static weir_err open_limits(app *self)
                                               .slots = LIMIT_SLOTS});
     if (!err)
         err = weir_rate_limiter_new(
+            &self->calls, &(weir_rate_limit_opts){.per_second = opts->send_rate * 2,
+                                                  .burst = (uint32_t)(opts->send_rate * 8),
+                                                  .slots = LIMIT_SLOTS});
+    if (!err)
+        err = weir_rate_limiter_new(
             &self->logins, &(weir_rate_limit_opts){.per_second = opts->login_rate,
                                                    .burst = (uint32_t)(opts->login_rate * 4),
                                                    .slots = LIMIT_SLOTS});
@@ -227,6 +232,7 @@ void app_close(app *self)
     channels_free(self->channels);
     password_gate_free(self->passwords);
     weir_rate_limiter_free(self->sends);
+    weir_rate_limiter_free(self->calls);
     weir_rate_limiter_free(self->logins);
     weir_rate_limiter_free(self->login_names);
 }

@@ -63,6 +63,7 @@ typedef struct app {
     struct marks *marks;
     struct password_gate *passwords;
     weir_rate_limiter *sends;       /* per user */
+    weir_rate_limiter *calls;       /* per user, of those that only the store limits */
     weir_rate_limiter *logins;      /* per address */
     weir_rate_limiter *login_names; /* per name and address */
     counters counters;

@@ -12,6 +12,7 @@ typedef struct node {
     app app;
     weir_loop *loop;
     weir_server *server;
+    weir_tls *tls; /* NULL: plaintext */
     weir_bearer_auth_opts auth;
     weir_task stop_task;
     atomic_bool stop_asked;
@@ -50,9 +51,24 @@ static void stop_post(void *user)
         weir_loop_post(self->loop, &self->stop_task, on_stop_task);
 }
 
+static void reload_certificate(const node *self)
+{
+    weir_why why;
+    if (!self->tls)
+        return;
+    if (weir_tls_reload(self->tls, &why))
+        WEIR_LOG_ERROR("the certificate stays as it is: %s", why.text);
+    else
+        WEIR_LOG_INFO("the certificate was read anew");
+}
+
 static void on_signal(int signal_number, void *user)
 {
     node *self = user;
+    if (signal_number == SIGHUP) {
+        reload_certificate(self);
+        return;
+    }
     if (!self->stopping) {
         stop(self);
         return;
@@ -116,6 +132,15 @@ static weir_err add_services(node *self)
     return err;
 }
 
+static weir_err open_tls(node *self, weir_why *why)
+{
+    const options *opts = &self->opts;
+    if (!opts->tls_cert)
+        return WEIR_OK;
+    return weir_tls_server_new(
+        &self->tls, &(weir_tls_opts){.cert_file = opts->tls_cert, .key_file = opts->tls_key}, why);
+}
+
 /** Everything that is needed before the first connection. */
 static weir_err prepare(node *self, weir_signals **signals, weir_why *why)
 {
@@ -123,11 +148,16 @@ static weir_err prepare(node *self, weir_signals **signals, weir_why *why)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    weir_err err = weir_loop_new(&self->loop, NULL);
+    sigaddset(&set, SIGHUP);
+    weir_err err = open_tls(self, why);
+    if (err)
+        return err;
+    err = weir_loop_new(&self->loop, NULL);
     if (!err)
         err = weir_signals_open(signals, self->loop, &set, on_signal, self);
-    if (!err && !(self->server = weir_server_new(&(weir_server_opts){
-                      .loops = self->opts.threads, .drain_us = self->opts.drain_us})))
+    if (!err &&
+        !(self->server = weir_server_new(&(weir_server_opts){
+              .loops = self->opts.threads, .tls = self->tls, .drain_us = self->opts.drain_us})))
         err = WEIR_ENOMEM;
     self->app.server = self->server;
     self->app.stop = stop_post;
@@ -156,6 +186,7 @@ static int run(node *self)
         app_close(&self->app);
     weir_signals_close(signals);
     weir_loop_free(self->loop);
+    weir_tls_unref(self->tls);
     return err ? 1 : 0;
 }
 

@@ -25,10 +25,12 @@ static const char usage[] =
     "  --registry file:PATH | zk:HOST:PORT,...  where this node is announced; default: nowhere\n"
     "  --advertise ADDR:PORT  how others reach it; default: where it listens\n"
     "  --node NAME            default: the address it listens on\n"
+    "  --tls-cert FILE        PEM: the certificate and those between it and the root; with it\n"
+    "  --tls-key FILE         its key, TLS is served instead of plaintext; SIGHUP reads both anew\n"
     "  --threads N            serving threads; default one per CPU\n"
     "  --admin NAME           may see counters and drain; repeatable\n"
     "  --login-rate N         log-ins a second from one address; default 50\n"
-    "  --send-rate N          messages a second of one user; default 50\n"
+    "  --send-rate N          messages a second of one user, and twice as many other calls; default 50\n"
     "  --password-cost N      scrypt's log2(N), 10 to 20, of new passwords; default 14\n"
     "  --drain S              seconds that clients have to go elsewhere at a stop; default 3\n"
     "  --system-interval S    seconds between system notifications; default 30, 0 for none\n"
@@ -46,6 +48,8 @@ enum {
     OPT_REGISTRY,
     OPT_ADVERTISE,
     OPT_NODE,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
     OPT_THREADS,
     OPT_ADMIN,
     OPT_LOGIN_RATE,
@@ -67,6 +71,8 @@ static const struct option long_options[] = {
     {"registry", required_argument, NULL, OPT_REGISTRY},
     {"advertise", required_argument, NULL, OPT_ADVERTISE},
     {"node", required_argument, NULL, OPT_NODE},
+    {"tls-cert", required_argument, NULL, OPT_TLS_CERT},
+    {"tls-key", required_argument, NULL, OPT_TLS_KEY},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"admin", required_argument, NULL, OPT_ADMIN},
     {"login-rate", required_argument, NULL, OPT_LOGIN_RATE},
@@ -121,6 +127,13 @@ static void read_registry(options *opts, const char *text)
     opts->registry = opts->registry_url;
 }
 
+/** "redis:redis://..." is "redis://..." too, and "mariadb:mariadb://..." likewise. */
+static const char *skip_kind(const char *url, const char *kind)
+{
+    size_t len = strlen(kind);
+    return strncmp(url, kind, len) == 0 && strncmp(url + len, kind, len - 1) == 0 ? url + len : url;
+}
+
 static void add_admin(options *opts, const char *name)
 {
     if (opts->admin_count == OPTIONS_MAX_ADMINS)
@@ -170,13 +183,13 @@ static void read_option(options *opts, int option, const char *argument)
         opts->listen = optarg;
         break;
     case OPT_STORE:
-        opts->store = optarg;
+        opts->store = skip_kind(optarg, "mariadb:");
         break;
     case OPT_BUS:
-        opts->bus = optarg;
+        opts->bus = skip_kind(optarg, "redis:");
         break;
     case OPT_PRESENCE:
-        opts->presence = optarg;
+        opts->presence = skip_kind(optarg, "redis:");
         break;
     case OPT_REGISTRY:
         read_registry(opts, optarg);
@@ -186,6 +199,12 @@ static void read_option(options *opts, int option, const char *argument)
         break;
     case OPT_NODE:
         opts->node = optarg;
+        break;
+    case OPT_TLS_CERT:
+        opts->tls_cert = optarg;
+        break;
+    case OPT_TLS_KEY:
+        opts->tls_key = optarg;
         break;
     case OPT_ADMIN:
         add_admin(opts, optarg);
@@ -230,6 +249,9 @@ void options_read(options *self, int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;)
         read_option(self, option, argv[optind - 1]);
     read_command(self, argv + optind, argc - optind);
+    if (!self->tls_cert != !self->tls_key)
+        bad_usage("--tls-cert and --tls-key go together",
+                  self->tls_cert ? self->tls_cert : self->tls_key);
     if (!self->presence)
         self->presence = self->bus;
 }

@@ -19,6 +19,8 @@ typedef struct options {
     const char *presence; /* NULL: as the bus */
     const char *registry; /* as weir_server_register()'s; NULL: none */
     const char *advertise;
+    const char *tls_cert; /* PEM; NULL: plaintext */
+    const char *tls_key;
     const char *node;
     unsigned threads;
     unsigned password_cost;

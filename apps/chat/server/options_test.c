@@ -51,6 +51,16 @@ TEST(options, registries_become_targets)
     }
 }
 
+TEST(options, a_kind_may_stand_before_its_url)
+{
+    options o;
+    read_options(&o, 4,
+                 (const char *const[]){"--bus", "redis:redis+unix://s", "--store",
+                                       "mariadb:mariadb://u:p@h:1/d"});
+    assert_string_equal(o.bus, "redis+unix://s");
+    assert_string_equal(o.store, "mariadb://u:p@h:1/d");
+}
+
 TEST(options, numbers_and_lists)
 {
     options o;

@@ -9,6 +9,9 @@
 #include "tell.h"
 #include "work.h"
 
+/* Between two looks of a stream. */
+#define BETWEEN_US INT64_C(20000)
+
 typedef struct joined {
     uint64_t conversation;
     chat_conversation_kind kind;
@@ -189,6 +192,25 @@ static void on_looked(weir_call *call, void *user)
     end_refresh(self);
 }
 
+static void on_later(weir_timer *timer WEIR_UNUSED, void *user)
+{
+    session_refresh(user);
+}
+
+/** Whether one began just now: then the next comes a little later, however often it is asked for.
+ */
+static bool is_too_soon(session *self)
+{
+    weir_loop *loop = weir_call_loop(self->call);
+    weir_time now = weir_loop_now(loop);
+    if (self->last.us == 0 || now.us - self->last.us >= BETWEEN_US) {
+        self->last = now;
+        return false;
+    }
+    weir_loop_after(loop, &self->later, BETWEEN_US - (now.us - self->last.us), on_later, self);
+    return true;
+}
+
 void session_refresh(session *self)
 {
     if (!self->begun)
@@ -197,6 +219,8 @@ void session_refresh(session *self)
         self->again = true;
         return;
     }
+    if (is_too_soon(self))
+        return;
     look *made = calloc(1, sizeof *made);
     weir_arena *mem = weir_arena_new();
     weir_err err = WEIR_ENOMEM;
@@ -226,11 +250,6 @@ void session_refresh_post(weir_call_id call)
 {
     if (weir_call_run_post(call, on_refresh, NULL))
         WEIR_LOG_DEBUG("a stream was gone before it could be refreshed");
-}
-
-static void on_later(weir_timer *timer WEIR_UNUSED, void *user)
-{
-    session_refresh(user);
 }
 
 static void on_refresh_later(weir_call *call, void *user WEIR_UNUSED)

@@ -27,6 +27,7 @@ typedef struct session {
     struct joined *joined; /* conversations, by their ids' order in the last list */
     size_t joined_count;
     weir_timer later; /* until a refresh that was put off */
+    weir_time last;   /* when one began */
     unsigned sends;
     bool begun;
     bool paused;

@@ -38,6 +38,11 @@ static weir_err run(db *d, storage_job *job)
 weir_status work_run(work *self, weir_blocking_call *call)
 {
     weir_why why = {""};
+    const caller *who = &self->who;
+    if (who->id != 0 &&
+        !weir_rate_limiter_take(self->app->calls, weir_str_of(&who->id, sizeof who->id),
+                                weir_time_now(), NULL))
+        return status(WEIR_STATUS_RESOURCE_EXHAUSTED, "too many calls: try again a little later");
     self->job.run = run;
     self->mem = weir_blocking_arena(call);
     weir_err err = storage_run(self->app->storage, &self->job, &why);

@@ -72,6 +72,13 @@ static void read_option(int option, options *o, bool *help)
     case 'f':
         o->state = optarg;
         break;
+    case 'S':
+        o->tls = true;
+        break;
+    case 'c':
+        o->ca = optarg;
+        o->tls = true;
+        break;
     case 'h':
         *help = true; /* in the language of a --lang behind it */
         break;
@@ -95,6 +102,8 @@ options options_read(int argc, char **argv)
         {"recent", required_argument, NULL, 'n'},
         {"lang", required_argument, NULL, 'l'},
         {"state", required_argument, NULL, 'f'},
+        {"tls", no_argument, NULL, 'S'},
+        {"ca", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {0},

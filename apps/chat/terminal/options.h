@@ -14,6 +14,8 @@ typedef struct options {
     uint64_t group;    /* 0: the room */
     unsigned recent;   /* messages */
     const char *state; /* a file, or NULL */
+    const char *ca;    /* a file; NULL: the system's authorities */
+    bool tls;
     bool registers;
     char **args; /* what follows the options */
     int count;

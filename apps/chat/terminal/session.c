@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "connect.h"
 #include "editor.h"
 #include "screen.h"
 #include "state.h"
@@ -435,12 +436,6 @@ static const chat_client_events events = {
 
 static weir_err open_session(session *self)
 {
-    const options *o = self->options;
-    chat_client_opts opts = {.target = o->server,
-                             .name = o->user,
-                             .password = o->password,
-                             .device = "weir-chat",
-                             .register_missing = o->registers};
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -448,9 +443,7 @@ static weir_err open_session(session *self)
     weir_err err = weir_loop_new(&self->loop, NULL);
     if (!err)
         err = weir_signals_open(&self->signals, self->loop, &ends, on_signal, self);
-    if (!err)
-        err = chat_client_new(&self->client, self->loop, &opts, &events, self);
-    return err;
+    return err ? err : connect_new(&self->client, self->loop, self->options, false, &events, self);
 }
 
 static void close_session(session *self)
@@ -477,8 +470,8 @@ int session_run(const options *o)
     weir_err err = open_session(&self);
     int why = !err && o->state ? state_load(o->state, self.client) : 0;
     if (err || why) {
-        fprintf(stderr, text(TEXT_STATE_FILE), err ? o->user : o->state,
-                err ? weir_err_text(err) : strerror(why));
+        if (why)
+            fprintf(stderr, text(TEXT_STATE_FILE), o->state, strerror(why));
         self.result = 1;
     } else {
         chat_client_start(self.client);

@@ -1,5 +1,7 @@
 #include "tasks.h"
 
+#include "connect.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -251,17 +253,10 @@ static const chat_client_events events = {.status = on_status};
 int task_run(const options *o)
 {
     task self = {.options = o, .begin = task_of(o), .result = 1};
-    chat_client_opts opts = {.target = o->server,
-                             .name = o->user,
-                             .password = o->password,
-                             .register_missing = o->registers,
-                             .calls_only = true};
     weir_err err = weir_loop_new(&self.loop, NULL);
     if (!err)
-        err = chat_client_new(&self.client, self.loop, &opts, &events, &self);
-    if (err) {
-        fprintf(stderr, text(TEXT_STATE_FILE), o->user, weir_err_text(err));
-    } else {
+        err = connect_new(&self.client, self.loop, o, true, &events, &self);
+    if (!err) {
         chat_client_start(self.client);
         if (weir_loop_run(self.loop))
             self.result = 1;

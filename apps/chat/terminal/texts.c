@@ -22,6 +22,8 @@ static const char *const table[TEXTS][TEXT_LANGUAGES] = {
          "  --recent N         show the last N messages first; at most 200\n"
          "  --lang en|zh       default: by the locale\n"
          "  --state FILE       remember there what was shown\n"
+         "  --tls              TLS, checked by the system's authorities\n"
+         "  --ca FILE          TLS, checked by these\n"
          "  --help, --version\n"
          "\n"
          "Each line of input is a message; /help lists commands. The end of the input\n"
@@ -44,6 +46,8 @@ static const char *const table[TEXTS][TEXT_LANGUAGES] = {
          "  --recent N         先显示最近 N 条消息,最多 200\n"
          "  --lang en|zh       默认:按区域设置\n"
          "  --state 文件       记住显示到哪里\n"
+         "  --tls              使用 TLS,由系统的证书机构验证\n"
+         "  --ca 文件          使用 TLS,由文件中的证书机构验证\n"
          "  --help, --version\n"
          "\n"
          "每行输入是一条消息;/help 列出命令。输入结束后,等所有消息存好再退出。\n"},

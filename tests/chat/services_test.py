@@ -139,6 +139,9 @@ class Accounts(NodeTest):
         reply = ann.do(ann.accounts.ChangePassword, messages.ChangePasswordRequest(
             old_password="password-" + ann.name, new_password="another-one"))
         self.assert_fails(Code.UNAUTHENTICATED, "log in again", ann.sync)
+        self.assert_fails(Code.UNAUTHENTICATED, "log in again", ann.send, "x", room="none")
+        self.assert_fails(Code.UNAUTHENTICATED, "log in again", next, ann.do(
+            ann.notifications.Subscribe, messages.SubscribeRequest(topics=["t"])))
         stream.put(heads=messages.HeadsRequest())
         self.assertEqual(stream.wait_end()[0], Code.UNAUTHENTICATED)
         ann.token = (("authorization", "Bearer " + reply.token),)

@@ -163,12 +163,12 @@ weir_err messages_store(db *d, ids *source, const message_new *in, message_store
     weir_err err = find_earlier(d, in, out);
     if (err || out->repeated)
         return err;
-    err = find_conversation(d, source, in, out, why);
-    if (err || why->code)
-        return err;
-    if (in->topic)
+    /* With a conversation's id, check_member() looks at the account on its way. */
+    if (in->topic || in->to != CHAT_SEND_MESSAGE_REQUEST_TO_CONVERSATION)
         err = accounts_check(d, in->from);
-    else
+    if (!err)
+        err = find_conversation(d, source, in, out, why);
+    if (!err && !why->code && !in->topic)
         err = check_member(d, in, out->conversation, why);
     if (err || why->code)
         return err;

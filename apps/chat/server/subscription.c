@@ -30,6 +30,7 @@ typedef struct followed {
 struct subscription {
     app *app;
     weir_call *call;
+    caller who;
     atomic_ullong missed;
     hub_member all;
     unsigned recent;
@@ -55,6 +56,7 @@ typedef struct pull {
     storage_job job;
     app *app;
     weir_call_id call;
+    caller who;
     weir_arena *mem;
     size_t index;    /* of the topic */
     size_t name_len; /* its name's */
@@ -76,6 +78,9 @@ static weir_err read_notes(db *d, storage_job *job)
 {
     pull *self = WEIR_CONTAINER_OF(job, pull, job);
     weir_arena_reset(self->mem);
+    weir_err err = accounts_check(d, &self->who);
+    if (err)
+        return err;
     return messages_of_topic(d, weir_str_of(self->name, self->name_len), self->after, PULLED,
                              self->mem, &self->items, &self->count, &self->more);
 }
@@ -102,6 +107,7 @@ static weir_err begin_pull(subscription *sub, followed *topic)
             .job = {.run = read_notes, .done = pulled, .reads_only = true},
             .app = sub->app,
             .call = weir_call_id_of(sub->call),
+            .who = sub->who,
             .mem = mem,
             .index = (size_t)(topic - sub->topics),
             .name_len = topic->name.len,
@@ -245,6 +251,7 @@ subscription *subscription_new(app *self, weir_call *call, const chat_subscribe_
         return NULL;
     sub->app = self;
     sub->call = call;
+    sub->who = auth_caller(call);
     sub->recent = request->recent < MAX_RECENT ? request->recent : MAX_RECENT;
     sub->waiting = true;
     for (size_t i = 0; i < count; i++) {
@@ -282,11 +289,10 @@ static weir_err join_all(subscription *sub)
 
 static void welcome(weir_call *call, const subscription *sub)
 {
-    caller who = auth_caller(call);
     chat_notification hello = {
         .type = CHAT_NOTIFICATION_TYPE_WELCOME,
         .title = WEIR_STR("welcome"),
-        .body = weir_call_printf(call, "%s, you hear %zu topic%s", who.name, sub->count,
+        .body = weir_call_printf(call, "%s, you hear %zu topic%s", sub->who.name, sub->count,
                                  sub->count == 1 ? "" : "s"),
         .time_us = weir_wall_now().us,
     };
@@ -302,6 +308,7 @@ typedef struct starting {
     fence fence;
     app *app;
     weir_call_id call;
+    caller who;
     weir_err err;
     size_t count;
     struct {
@@ -339,7 +346,7 @@ static void on_ends(weir_call *call, void *user)
 static weir_err read_ends(db *d, storage_job *job)
 {
     starting *self = WEIR_CONTAINER_OF(job, starting, job);
-    weir_err err = WEIR_OK;
+    weir_err err = accounts_check(d, &self->who);
     for (size_t i = 0; !err && i < self->count; i++)
         err = messages_topic_end(d, weir_str_of(self->topics[i].name, self->topics[i].len),
                                  &self->topics[i].end);
@@ -375,6 +382,7 @@ weir_err subscription_start(subscription *sub)
     made->fence.done = on_channels;
     made->app = sub->app;
     made->call = weir_call_id_of(sub->call);
+    made->who = sub->who;
     made->count = sub->count;
     for (size_t i = 0; i < sub->count; i++) {
         made->topics[i].len = sub->topics[i].name.len;

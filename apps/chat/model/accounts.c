@@ -1,5 +1,7 @@
 #include "accounts.h"
 
+#include "rows.h"
+
 static const db_query ADD = {
     "INSERT INTO users (id, name, password, display_name, about, token_generation, created_us,"
     " last_seen_us) VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
@@ -55,30 +57,19 @@ weir_err accounts_find(db *d, weir_str name, weir_arena *mem, account *out)
     return found ? WEIR_OK : WEIR_ENOENT;
 }
 
-/** The one number that a query gives. @errors WEIR_ENOENT: no row */
-static weir_err one_number(db *d, const db_query *query, db_value value, uint64_t *out)
-{
-    db_rows row;
-    weir_err err = db_query_rows(d, &row, query, &value, 1);
-    if (err)
-        return err;
-    bool found = db_next(&row);
-    if (found)
-        *out = (uint64_t)db_column_int(&row, 0);
-    err = db_rows_end(&row);
-    return err || found ? err : WEIR_ENOENT;
-}
-
 weir_err accounts_id_of(db *d, weir_str name, uint64_t *id)
 {
-    return one_number(d, &ID_OF, db_text(name), id);
+    int64_t found;
+    weir_err err = rows_number(d, &ID_OF, DB_VALUES(db_text(name)), &found);
+    *id = (uint64_t)found;
+    return err;
 }
 
 weir_err accounts_check(db *d, const caller *who)
 {
-    uint64_t generation;
-    weir_err err = one_number(d, &GENERATION, db_int((int64_t)who->id), &generation);
-    if (err == WEIR_ENOENT || (!err && generation != who->generation))
+    int64_t generation;
+    weir_err err = rows_number(d, &GENERATION, DB_VALUES(db_int((int64_t)who->id)), &generation);
+    if (err == WEIR_ENOENT || (!err && (uint64_t)generation != who->generation))
         return WEIR_EACCES;
     return err;
 }

@@ -77,15 +77,10 @@ weir_err conversations_get(db *d, uint64_t me, uint64_t id, weir_arena *mem, cha
 
 weir_err conversations_named(db *d, chat_conversation_kind kind, weir_str name, uint64_t *id)
 {
-    db_rows row;
-    weir_err err = db_query_rows(d, &row, &NAMED, DB_VALUES(db_int(kind), db_text(name)));
-    if (err)
-        return err;
-    bool found = db_next(&row);
-    if (found)
-        *id = (uint64_t)db_column_int(&row, 0);
-    err = db_rows_end(&row);
-    return err || found ? err : WEIR_ENOENT;
+    int64_t found;
+    weir_err err = rows_number(d, &NAMED, DB_VALUES(db_int(kind), db_text(name)), &found);
+    *id = (uint64_t)found;
+    return err;
 }
 
 /** @param name  empty: none */

@@ -27,19 +27,6 @@ static const db_query LIST = {
     " ORDER BY u.name LIMIT ?",
     NULL};
 
-static weir_err count(db *d, const db_query *query, const db_value *values, size_t values_count,
-                      int64_t *out)
-{
-    db_rows row;
-    *out = 0;
-    weir_err err = db_query_rows(d, &row, query, values, values_count);
-    if (err)
-        return err;
-    if (db_next(&row))
-        *out = db_column_int(&row, 0);
-    return db_rows_end(&row);
-}
-
 weir_err members_find(db *d, uint64_t conversation, uint64_t user, member *out)
 {
     db_rows row;
@@ -68,7 +55,7 @@ weir_err members_add(db *d, uint64_t conversation, uint64_t user, chat_role role
 weir_err members_check_room(db *d, uint64_t user, refusal *why)
 {
     int64_t has;
-    weir_err err = count(d, &COUNT_OF_USER, DB_VALUES(db_int((int64_t)user)), &has);
+    weir_err err = rows_number(d, &COUNT_OF_USER, DB_VALUES(db_int((int64_t)user)), &has);
     if (!err && has >= CONVERSATIONS_PER_USER)
         *why = refuse(WEIR_STATUS_RESOURCE_EXHAUSTED, "a user may be in 1000 conversations");
     return err;
@@ -88,7 +75,7 @@ weir_err members_check_invite(db *d, uint64_t me, uint64_t user, refusal *why)
 static weir_err last_seq(db *d, uint64_t conversation, uint64_t *out)
 {
     int64_t seq;
-    weir_err err = count(d, &LAST_SEQ, DB_VALUES(db_int((int64_t)conversation)), &seq);
+    weir_err err = rows_number(d, &LAST_SEQ, DB_VALUES(db_int((int64_t)conversation)), &seq);
     *out = (uint64_t)seq;
     return err;
 }
@@ -104,7 +91,7 @@ weir_err members_join(db *d, uint64_t conversation, uint64_t user, chat_role rol
     if (err || why->code)
         return err;
     int64_t has;
-    err = count(d, &COUNT, DB_VALUES(db_int((int64_t)conversation)), &has);
+    err = rows_number(d, &COUNT, DB_VALUES(db_int((int64_t)conversation)), &has);
     if (!err && has >= CONVERSATIONS_MAX_MEMBERS)
         *why = refuse(WEIR_STATUS_RESOURCE_EXHAUSTED, "a conversation may have 10000 members");
     if (err || why->code)
@@ -133,9 +120,10 @@ weir_err conversations_leave(db *d, uint64_t me, uint64_t id, refusal *why)
         return WEIR_OK;
     }
     if (is.role == CHAT_ROLE_OWNER) {
-        err = count(d, &OTHER_OWNERS, DB_VALUES(db_int((int64_t)id), db_int((int64_t)me)), &others);
+        err = rows_number(d, &OTHER_OWNERS, DB_VALUES(db_int((int64_t)id), db_int((int64_t)me)),
+                          &others);
         if (!err)
-            err = count(d, &COUNT, DB_VALUES(db_int((int64_t)id)), &all);
+            err = rows_number(d, &COUNT, DB_VALUES(db_int((int64_t)id)), &all);
     }
     if (!err && others == 0 && all > 1)
         *why = refuse(WEIR_STATUS_FAILED_PRECONDITION, "make somebody else the owner first");

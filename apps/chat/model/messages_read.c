@@ -160,14 +160,10 @@ weir_err messages_mark(db *d, uint64_t user, const chat_mark *mark)
 
 weir_err messages_topic_end(db *d, weir_str topic, uint64_t *last_seq)
 {
-    db_rows row;
-    *last_seq = 0;
-    weir_err err = db_query_rows(d, &row, &TOPIC_END, DB_VALUES(db_text(topic)));
-    if (err)
-        return err;
-    if (db_next(&row))
-        *last_seq = (uint64_t)db_column_int(&row, 0);
-    return db_rows_end(&row);
+    int64_t last;
+    weir_err err = rows_number(d, &TOPIC_END, DB_VALUES(db_text(topic)), &last);
+    *last_seq = (uint64_t)last; /* no row: nobody has sent anything */
+    return err == WEIR_ENOENT ? WEIR_OK : err;
 }
 
 static weir_err read_notification(const db_rows *row, weir_str topic, weir_arena *mem,

@@ -2,6 +2,7 @@
 #include "members.h"
 #include "messages.h"
 #include "people.h"
+#include "rows.h"
 
 static const db_query BY_CLIENT_ID = {
     "SELECT id, conversation, seq, time_us FROM messages WHERE sender_id = ? AND client_id = ?",
@@ -88,16 +89,15 @@ static weir_err find_conversation(db *d, ids *source, const message_new *in, mes
 
 static weir_err check_blocked(db *d, const message_new *in, uint64_t conversation, refusal *why)
 {
-    db_rows row;
+    int64_t one;
     weir_err err =
-        db_query_rows(d, &row, &IS_BLOCKED,
-                      DB_VALUES(db_int((int64_t)conversation), db_int((int64_t)in->from->id),
-                                db_int((int64_t)in->from->id)));
-    if (err)
-        return err;
-    if (db_next(&row))
+        rows_number(d, &IS_BLOCKED,
+                    DB_VALUES(db_int((int64_t)conversation), db_int((int64_t)in->from->id),
+                              db_int((int64_t)in->from->id)),
+                    &one);
+    if (!err)
         *why = refuse(WEIR_STATUS_PERMISSION_DENIED, "this user does not want to hear from you");
-    return db_rows_end(&row);
+    return err == WEIR_ENOENT ? WEIR_OK : err;
 }
 
 /** Whether the sender may write there. */
@@ -128,15 +128,12 @@ static weir_err check_member(db *d, const message_new *in, uint64_t conversation
 /** The next number of the conversation, whose row is locked by it. */
 static weir_err next_seq(db *d, uint64_t conversation, uint64_t *seq)
 {
-    db_rows row;
+    int64_t last = 0;
     weir_err err = db_exec(d, &COUNT_ONE, DB_VALUES(db_int((int64_t)conversation)));
     if (!err)
-        err = db_query_rows(d, &row, &LAST_SEQ, DB_VALUES(db_int((int64_t)conversation)));
-    if (err)
-        return err;
-    *seq = db_next(&row) ? (uint64_t)db_column_int(&row, 0) : 0;
-    err = db_rows_end(&row);
-    return err || *seq > 0 ? err : WEIR_EIO;
+        err = rows_number(d, &LAST_SEQ, DB_VALUES(db_int((int64_t)conversation)), &last);
+    *seq = (uint64_t)last;
+    return err == WEIR_ENOENT ? WEIR_EIO : err;
 }
 
 static weir_err add(db *d, ids *source, const message_new *in, message_stored *out)

@@ -20,26 +20,13 @@ static const db_query LIST = {
 static const db_query LOCK = {"SELECT id FROM users WHERE id = ?",
                               "SELECT id FROM users WHERE id = ? FOR UPDATE"};
 
-static weir_err number(db *d, const db_query *query, const db_value *values, size_t count,
-                       int64_t *out)
-{
-    db_rows row;
-    *out = 0;
-    weir_err err = db_query_rows(d, &row, query, values, count);
-    if (err)
-        return err;
-    if (db_next(&row))
-        *out = db_column_int(&row, 0);
-    return db_rows_end(&row);
-}
-
 weir_err people_relation(db *d, uint64_t me, uint64_t peer, chat_relation *out)
 {
     int64_t relation;
     weir_err err =
-        number(d, &RELATION, DB_VALUES(db_int((int64_t)me), db_int((int64_t)peer)), &relation);
-    *out = (chat_relation)relation;
-    return err;
+        rows_number(d, &RELATION, DB_VALUES(db_int((int64_t)me), db_int((int64_t)peer)), &relation);
+    *out = (chat_relation)relation; /* no row: none */
+    return err == WEIR_ENOENT ? WEIR_OK : err;
 }
 
 static weir_err set(db *d, uint64_t me, uint64_t peer, chat_relation relation)
@@ -94,7 +81,7 @@ static weir_err check_room(db *d, uint64_t of, chat_relation before, chat_relati
     int64_t count;
     if (before != CHAT_RELATION_UNSPECIFIED || after == CHAT_RELATION_UNSPECIFIED)
         return WEIR_OK;
-    weir_err err = number(d, &COUNT, DB_VALUES(db_int((int64_t)of)), &count);
+    weir_err err = rows_number(d, &COUNT, DB_VALUES(db_int((int64_t)of)), &count);
     if (!err && count >= PEOPLE_MAX_RELATIONS)
         *why = refuse(WEIR_STATUS_RESOURCE_EXHAUSTED, "one of you knows 1000 people already");
     return err;
@@ -104,7 +91,8 @@ static weir_err change(db *d, uint64_t me, people_action action, people_change *
 {
     uint64_t peer = out->peer;
     int64_t locked;
-    weir_err err = number(d, &LOCK, DB_VALUES(db_int((int64_t)(me < peer ? me : peer))), &locked);
+    weir_err err =
+        rows_number(d, &LOCK, DB_VALUES(db_int((int64_t)(me < peer ? me : peer))), &locked);
     if (!err)
         err = people_relation(d, me, peer, &out->mine);
     if (!err)

@@ -14,3 +14,18 @@ void *rows_add(rows *self, weir_arena *mem, size_t size)
     }
     return (char *)self->items + self->len++ * size;
 }
+
+weir_err rows_number(db *d, const db_query *query, const db_value *values, size_t count,
+                     int64_t *out)
+{
+    db_rows row;
+    *out = 0;
+    weir_err err = db_query_rows(d, &row, query, values, count);
+    if (err)
+        return err;
+    bool found = db_next(&row);
+    if (found)
+        *out = db_column_int(&row, 0);
+    err = db_rows_end(&row);
+    return err || found ? err : WEIR_ENOENT;
+}

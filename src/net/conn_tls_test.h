@@ -67,7 +67,7 @@ static inline void turn(struct wire *w)
 
 #define carry_until(w, condition)                                                                  \
     do {                                                                                           \
-        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(20));                       \
+        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(60));                       \
         while (!(condition)) {                                                                     \
             if (!weir_time_before(weir_time_now(), limit_))                                        \
                 fail_msg("did not happen: %s", #condition);                                        \

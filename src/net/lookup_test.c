@@ -196,7 +196,7 @@ TEST(lookup, a_family_without_an_answer_holds_the_other_back_for_a_moment_only)
     int64_t took_us = weir_time_diff(weir_time_now(), begin);
     assert_ok(s.o.err);
     assert_addr(&s.o, 0, "10.0.0.1:80");
-    assert_in_range(took_us, 10000, WEIR_SECONDS(1));
+    assert_in_range(took_us, 10000, WEIR_SECONDS(5));
     assert_int_equal(s.server.six.asked, 1);
     tear_down(&s);
 }
@@ -220,7 +220,7 @@ TEST(lookup, a_silent_server_is_a_timeout)
     weir_time begin = weir_time_now();
     look_up(&s, "silent.example:80");
     assert_err(s.o.err, WEIR_ETIMEDOUT);
-    assert_in_range(weir_time_diff(weir_time_now(), begin), 30000, WEIR_SECONDS(1));
+    assert_in_range(weir_time_diff(weir_time_now(), begin), 30000, WEIR_SECONDS(5));
     tear_down(&s);
 }
 

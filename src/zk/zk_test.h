@@ -18,10 +18,10 @@
 #include <weir/net/loop.h>
 #include <weir/zk/zk.h>
 
-/** Turns the loop until the condition holds; fails after 20 seconds. */
+/** Turns the loop until the condition holds; fails after a minute, far more than it takes. */
 #define run_until(loop, condition)                                                                 \
     do {                                                                                           \
-        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(20));                       \
+        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(60));                       \
         while (!(condition)) {                                                                     \
             if (!weir_time_before(weir_time_now(), limit_))                                        \
                 fail_msg("did not happen: %s", #condition);                                        \

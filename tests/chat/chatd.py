@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "examples", "python"))
 import chat_stubs  # noqa: E402
 
 messages, stubs = chat_stubs.load()
-LIMIT = 30  # seconds until something that must happen counts as missing
+LIMIT = 60  # seconds until something that must happen counts as missing
 
 
 def wait_until(condition, what):

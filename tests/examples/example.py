@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 BIN = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("build/bin")
-LIMIT = 30
+LIMIT = 60
 GROWTH_KIB = 16 << 10
 ENDLESS = 256 << 20
 # AddressSanitizer keeps 256 MiB of freed memory unless told otherwise.

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 BIN = ""
-LIMIT = 20
+LIMIT = 60
 FAILED, USAGE = 1, 2
 
 # Where weir-chatd may keep its store, whoever runs it; each run has its own.

@@ -17,7 +17,7 @@ import unittest
 
 ECHO = sys.argv[1] if len(sys.argv) > 1 else "weir-echo"
 EXAMPLE = sys.argv[2] if len(sys.argv) > 2 else "example-01-echo"
-LIMIT = 20
+LIMIT = 60
 
 
 class Server:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-LIMIT = 30
+LIMIT = 60
 
 
 class GreeterTest(unittest.TestCase):

@@ -17,7 +17,7 @@ import time
 import unittest
 
 ECHO = sys.argv[1] if len(sys.argv) > 1 else "weir-echo"
-LIMIT = 30
+LIMIT = 60
 WORKERS = 3
 
 

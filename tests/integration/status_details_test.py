@@ -13,7 +13,7 @@ import grpc
 from google.protobuf import descriptor_pb2, message_factory
 
 PROGRAM = PROTOS = ""
-LIMIT = 20
+LIMIT = 60
 SAY_HELLO = "/greeter.Greeter/SayHello"
 DETAILS = "grpc-status-details-bin"
 

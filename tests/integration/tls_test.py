@@ -15,7 +15,7 @@ import unittest
 from raw_http2 import ACK, PING, PREFACE, SETTINGS, frame, message
 
 SERVER, CERTS = sys.argv[1:3]
-LIMIT = 30
+LIMIT = 60
 REQUEST = message(b"\x0a\x05hello")
 
 

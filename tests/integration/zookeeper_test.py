@@ -18,7 +18,7 @@ from zookeeper import ZooKeeper  # noqa: E402  pylint: disable=wrong-import-posi
 
 PROGRAM = sys.argv.pop(1)
 SESSION = 2.0
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 class Node:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-LIMIT = 30
+LIMIT = 60
 SKIPPED = 77
 # Each case with what Wireshark has to say of it.
 CASES = {

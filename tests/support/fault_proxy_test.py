@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 from fault_proxy import FaultProxy
 
 PROGRAM = Path(__file__).with_name("fault_proxy.py")
-LIMIT_S = 20  # for what has to happen
+LIMIT_S = 60  # for what has to happen
 QUIET_S = 0.2  # for what must not
 
 

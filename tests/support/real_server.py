@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-LIMIT = 40.0
+LIMIT = 60.0
 # Debian keeps some servers where an ordinary user's PATH does not look.
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 

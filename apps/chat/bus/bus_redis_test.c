@@ -84,7 +84,7 @@ TEST(bus_redis, a_redis_that_stands_still_is_noticed)
     weir_time begun = weir_time_now();
     run_until(t.loop, t.a.downs == 1);
     print_since("noticed", begun);
-    assert_true(weir_time_diff(weir_time_now(), begun) < WEIR_MILLISECONDS(3500));
+    assert_true(weir_time_diff(weir_time_now(), begun) < WEIR_SECONDS(20));
     redis_server_cont(&t.redis);
     begun = weir_time_now();
     run_until(t.loop, t.a.ready == 2);

@@ -96,7 +96,7 @@ static const chat_client_events events = {.status = on_status,
 /** Until the condition holds; a test that waits for ever is ended by its time limit. */
 #define until(b, condition)                                                                        \
     do {                                                                                           \
-        weir_time until_limit = weir_time_add(weir_time_now(), WEIR_SECONDS(15));                  \
+        weir_time until_limit = weir_time_add(weir_time_now(), WEIR_SECONDS(60));                  \
         while (!(condition)) {                                                                     \
             assert_ok(weir_loop_run_once((b)->loop, WEIR_MILLISECONDS(50)));                       \
             if (!weir_time_before(weir_time_now(), until_limit))                                   \

@@ -88,7 +88,12 @@ static inline bool weir_timer_pending(const weir_timer *timer)
  */
 WEIR_API size_t weir_timers_advance(weir_timers *timers, weir_time now);
 
-/** Microseconds from `now` until the next advance is of use, at least 0; -1: nothing will run. */
+/**
+ * Microseconds from `now` until the next advance is of use, at least 0; -1: nothing will run. Of
+ * use is also one that only brings timers nearer, when none is due: at most WEIR__TIMER_LEVELS such
+ * for a timer within the wheel's turn, since the wait does not look into a slot for its earliest
+ * timer.
+ */
 WEIR_API int64_t weir_timers_wait_us(const weir_timers *timers, weir_time now);
 
 WEIR_END_DECLS

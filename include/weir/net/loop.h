@@ -77,8 +77,9 @@ WEIR_API void weir_loop_quit(weir_loop *loop);
 WEIR_API WEIR_MUST_CHECK weir_err weir_loop_descriptor(const weir_loop *loop, int *fd);
 
 /**
- * How long that wait may be: 0: not at all; negative: for ever. From here on a task that another
- * thread posts makes the descriptor readable.
+ * How long that wait may be: 0: not at all; negative: for ever. It may end before the next timer is
+ * due, some few times for each (weir_timers_wait_us()). From here on a task that another thread
+ * posts makes the descriptor readable.
  * @thread the owner
  */
 WEIR_API int64_t weir_loop_wait_us(weir_loop *loop);

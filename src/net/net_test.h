@@ -1,13 +1,11 @@
 /**
  * @file
- * What the layer's tests share: loops that run until something has happened, plain sockets for the
- * other side, and a count of open descriptors.
+ * What the layer's tests share: plain sockets for the other side, and a count of open descriptors.
  */
 #ifndef WEIR_NET_NET_TEST_H
 #define WEIR_NET_NET_TEST_H
 
-#include "poller_test.h"
-#include "test.h"
+#include "run_until.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,17 +17,6 @@
 #include <weir/net/addr.h>
 #include <weir/net/loop.h>
 
-/** Turns the loop until the condition holds; fails after a minute, far more than it takes. */
-#define run_until(loop, condition)                                                                 \
-    do {                                                                                           \
-        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(60));                       \
-        while (!(condition)) {                                                                     \
-            if (!weir_time_before(weir_time_now(), limit_))                                        \
-                fail_msg("did not happen: %s", #condition);                                        \
-            assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(20)));                            \
-        }                                                                                          \
-    } while (0)
-
 /** As many turns as it takes until nothing is ready. */
 static inline void settle(weir_loop *loop)
 {
@@ -39,13 +26,6 @@ static inline void settle(weir_loop *loop)
         assert_ok(weir_loop_run_once(loop, 0));
         weir_loop_get_stats(loop, &after);
     } while (after.events != before.events || after.tasks != before.tasks);
-}
-
-static inline weir_loop *new_loop(void)
-{
-    weir_loop *loop = NULL;
-    assert_ok(weir_loop_new(&loop, &(weir_loop_opts){.poller = test_poller()}));
-    return loop;
 }
 
 static inline int open_fds(void)

@@ -6,8 +6,7 @@
 #ifndef WEIR_ZK_ZK_TEST_H
 #define WEIR_ZK_ZK_TEST_H
 
-#include "poller_test.h"
-#include "test.h"
+#include "run_until.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,17 +16,6 @@
 #include <unistd.h>
 #include <weir/net/loop.h>
 #include <weir/zk/zk.h>
-
-/** Turns the loop until the condition holds; fails after a minute, far more than it takes. */
-#define run_until(loop, condition)                                                                 \
-    do {                                                                                           \
-        weir_time limit_ = weir_time_add(weir_time_now(), WEIR_SECONDS(60));                       \
-        while (!(condition)) {                                                                     \
-            if (!weir_time_before(weir_time_now(), limit_))                                        \
-                fail_msg("did not happen: %s", #condition);                                        \
-            assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(20)));                            \
-        }                                                                                          \
-    } while (0)
 
 enum {
     SESSION_US = 1000000,      /* of sessions that shall end by a pause */
@@ -41,13 +29,6 @@ static inline const char *zk_hosts(void)
     if (!hosts)
         fail_msg("run me by tests/support/with_zookeeper.py");
     return hosts;
-}
-
-static inline weir_loop *new_loop(void)
-{
-    weir_loop *loop = NULL;
-    assert_ok(weir_loop_new(&loop, &(weir_loop_opts){.poller = test_poller()}));
-    return loop;
 }
 
 static inline weir_zk *new_session_of(weir_loop *loop, int64_t session_us, const char *auth)

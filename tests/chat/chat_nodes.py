@@ -19,7 +19,7 @@ from haproxy import HAProxy  # noqa: E402
 from mariadb import MariaDB  # noqa: E402
 from redis import Redis  # noqa: E402
 from transcripts import Message, Transcripts, damage, faults  # noqa: E402
-from real_server import die_with_parent, free_port  # noqa: E402
+from real_server import die_with_parent, free_port, stand_still  # noqa: E402
 
 NODES = 3
 STORED = ("SELECT m.conversation, m.seq, m.id, u.name, m.client_id, m.text FROM messages m"
@@ -86,8 +86,7 @@ class Node:
         self.process = None
 
     def stop(self):
-        """SIGSTOP: it keeps its connections and does not answer."""
-        self.process.send_signal(signal.SIGSTOP)
+        stand_still(self.process)
 
     def cont(self):
         self.process.send_signal(signal.SIGCONT)

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from real_server import die_with_parent  # noqa: E402  pylint: disable=wrong-import-position
+from real_server import die_with_parent, stand_still  # noqa: E402  pylint: disable=wrong-import-position
 from zookeeper import ZooKeeper  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = sys.argv.pop(1)
@@ -74,7 +74,7 @@ class Ensemble(unittest.TestCase):
         cls.addClassCleanup(cls.zk.close)
         cls.sleeper = Node(cls, "resolve", cls.zk.hosts, "weir/services/t.Sleeper")
         cls.sleeper.wait("failed WEIR_ENOENT")
-        cls.sleeper.signal(signal.SIGSTOP)
+        stand_still(cls.sleeper.process)
         cls.sleeps_since = time.monotonic()
 
     def server(self, service, address):
@@ -111,7 +111,7 @@ class Ensemble(unittest.TestCase):
         server = self.server("t.Paused", "a:1")
         client = self.client("t.Paused")
         client.wait("found a:1")
-        server.signal(signal.SIGSTOP)
+        stand_still(server.process)
         client.wait("found")
         self.assertEqual(client.said[-1], "found")
         server.signal(signal.SIGCONT)

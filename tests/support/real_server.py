@@ -7,6 +7,7 @@ ends with the test that started it, whatever becomes of the test.
 """
 
 import ctypes
+import os
 import random
 import shutil
 import signal
@@ -42,6 +43,12 @@ def spawn(command, log_path, **options):
     with open(log_path, "ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                 preexec_fn=die_with_parent, **options)
+
+
+def stand_still(process):
+    """SIGSTOP to a child: it keeps its connections and does not answer. Returns when it stands."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 class RealServer:
@@ -93,8 +100,7 @@ class RealServer:
         self.start()
 
     def stop(self):
-        """SIGSTOP: it keeps its connections and does not answer."""
-        self.process.send_signal(signal.SIGSTOP)
+        stand_still(self.process)
 
     def cont(self):
         self.process.send_signal(signal.SIGCONT)

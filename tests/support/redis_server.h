@@ -115,10 +115,12 @@ static inline void redis_server_kill(redis_server *self)
     self->pid = 0;
 }
 
-/** SIGSTOP: it keeps its connections and answers nobody. */
+/** SIGSTOP: it keeps its connections and answers nobody. Returns when it stands. */
 static inline void redis_server_stop(redis_server *self)
 {
+    siginfo_t info;
     kill(self->pid, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)self->pid, &info, WSTOPPED | WEXITED | WNOWAIT), 0);
 }
 
 static inline void redis_server_cont(redis_server *self)

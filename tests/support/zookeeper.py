@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from real_server import LIMIT, free_port, spawn
+from real_server import LIMIT, free_port, spawn, stand_still
 
 JARS = ("zookeeper", "slf4j-log4j12", "log4j-1.2")
 LOG4J = """log4j.rootLogger=WARN, OUT
@@ -141,8 +141,7 @@ class ZooKeeper:
             self.wait_ready()
 
     def stop(self, index):
-        """SIGSTOP: it keeps its connections and does not answer."""
-        self.members[index].process.send_signal(signal.SIGSTOP)
+        stand_still(self.members[index].process)
 
     def cont(self, index):
         self.members[index].process.send_signal(signal.SIGCONT)

@@ -157,12 +157,10 @@ TEST(bus_redis, it_may_be_away_at_the_start)
     redis_server_end(&redis);
 }
 
-TEST(bus_redis, what_waits_for_a_redis_that_stands_still_is_bounded)
+/** @return false: this machine was so slow that Redis counted as lost, which drops everything */
+static bool flood_a_redis_that_stands_still(const char *bytes, size_t len)
 {
     pair t;
-    size_t len = 1 << 20;
-    char *bytes = calloc(1, len);
-    assert_non_null(bytes);
     begin(&t);
     subscribe_to(&t.a, t.loop, "one");
     redis_server_stop(&t.redis);
@@ -170,12 +168,27 @@ TEST(bus_redis, what_waits_for_a_redis_that_stands_still_is_bounded)
         bus_publish(t.a.bus, WEIR_STR("one"), weir_str_of(bytes, len));
         assert_ok(weir_loop_run_once(t.loop, 0));
     }
-    assert_in_range(stats_of(&t.a).dropped, 32, 50); /* the kernel has taken some */
+    uint64_t dropped = stats_of(&t.a).dropped;
     redis_server_cont(&t.redis);
     run_until(t.loop, stats_of(&t.a).published + stats_of(&t.a).dropped == 64);
-    assert_true(stats_of(&t.a).published >= 14);
-    free(bytes);
+    bool was_kept = t.a.downs == 0;
+    if (was_kept) {
+        assert_in_range(dropped, 32, 50); /* the kernel has taken some */
+        assert_int_equal(stats_of(&t.a).published, 64 - dropped);
+    }
     end(&t);
+    return was_kept;
+}
+
+TEST(bus_redis, what_waits_for_a_redis_that_stands_still_is_bounded)
+{
+    size_t len = 1 << 20;
+    char *bytes = calloc(1, len);
+    assert_non_null(bytes);
+    int tries = 1;
+    while (!flood_a_redis_that_stands_still(bytes, len))
+        assert_true(++tries <= 5);
+    free(bytes);
 }
 
 TEST(bus_redis, a_password_is_given)

@@ -59,8 +59,19 @@ function(weir_layer_test layer file)
   set_tests_properties(${names} PROPERTIES LABELS "unit;${layer};${ARG_LABELS}" TIMEOUT 300)
 endfunction()
 
-# weir_fuzzer(LAYER file_fuzz.c): libFuzzer when the fuzz preset is on; in every other build the same
-# file becomes a test that runs its seeds (tests/fuzz/seeds/<name>/*) and fixed random inputs.
+# weir_fuzz_program(NAME): libFuzzer when the fuzz preset is on; in every other build the program
+# becomes a test that runs its seeds (tests/fuzz/seeds/<name>/*) and fixed random inputs.
+function(weir_fuzz_program name)
+  if(WEIR_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fuzz_main.c)
+    add_test(NAME fuzz.${name} COMMAND ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/seeds/${name})
+    set_tests_properties(fuzz.${name} PROPERTIES LABELS "unit;fuzz" TIMEOUT 300)
+  endif()
+endfunction()
+
+# weir_fuzzer(LAYER file_fuzz.c): a weir_fuzz_program() that sees what the layer sees.
 function(weir_fuzzer layer file)
   cmake_parse_arguments(ARG "" "" "LIBRARIES;SOURCES" ${ARGN})
   if(NOT WEIR_TESTS)
@@ -79,11 +90,5 @@ function(weir_fuzzer layer file)
       target_link_libraries(${name} PRIVATE weir_${l})
     endif()
   endforeach()
-  if(WEIR_FUZZ)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  else()
-    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fuzz_main.c)
-    add_test(NAME fuzz.${name} COMMAND ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/seeds/${name})
-    set_tests_properties(fuzz.${name} PROPERTIES LABELS "unit;fuzz" TIMEOUT 300)
-  endif()
+  weir_fuzz_program(${name})
 endfunction()

@@ -160,7 +160,7 @@ class Ensemble(unittest.TestCase):
         self.zk.kill_all()
         begin = time.monotonic()
         late = self.client("t.Away")
-        said = late.wait("failed WEIR_EUNREACH ZooKeeper at 127.0.0.1:", limit=6)
+        said = late.wait("failed WEIR_EUNREACH ZooKeeper at 127.0.0.1:", limit=30)
         self.assertIn("cannot be reached: Connection refused", said)
         server.wait("lost ZooKeeper at ")
         time.sleep(max(0.0, begin + 10 - time.monotonic()))  # the outage itself

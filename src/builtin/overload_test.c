@@ -367,7 +367,7 @@ TEST(overload, a_handler_that_outlives_its_call_still_counts)
     lot_open(&l, &(weir_overload_opts){.max_concurrent = 1, .no_queue = true}, working);
     rpc_outcome late;
     rpc_outcome_start(&late, l.channel, "",
-                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(100)});
+                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(500)});
     wait_parked(&l, 1);
     assert_int_equal(rpc_outcome_wait(&late), WEIR_STATUS_DEADLINE_EXCEEDED);
     weir_server_stats stats;

@@ -23,13 +23,13 @@ static void open_with(int count, const char *config)
 
 TEST(channel_config, a_timeout_shortens_that_of_a_call)
 {
-    open_with(1, METHODS_SAY("\"timeout\":\"0.05s\""));
+    open_with(1, METHODS_SAY("\"timeout\":\"0.5s\""));
     assert_int_equal(backends_ask(&bs, NULL, NULL), 0);
     atomic_store(&bs.all[0].hold, 1);
     assert_int_equal(
         backends_ask(&bs, &(weir_call_opts){.timeout_us = WEIR_SECONDS(3600)}, &status),
         -WEIR_STATUS_DEADLINE_EXCEEDED);
-    assert_non_null(strstr(weir_status_text(&status), "within 0.050 s"));
+    assert_non_null(strstr(weir_status_text(&status), "within 0.500 s"));
     backends_close(&bs);
 }
 

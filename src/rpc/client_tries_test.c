@@ -341,7 +341,7 @@ TEST(hedge, all_attempts_end_with_the_deadline_or_the_channel)
     open_with(3, HEDGE(3, "0s"));
     for (int i = 0; i < 3; i++)
         hold(i, 1);
-    assert_int_equal(backends_ask(&bs, &(weir_call_opts){.timeout_us = 50000}, &status),
+    assert_int_equal(backends_ask(&bs, &(weir_call_opts){.timeout_us = 500000}, &status),
                      -WEIR_STATUS_DEADLINE_EXCEEDED);
     assert_ok(weir_stream_open(&stream, bs.channel, &test_methods[UNARY],
                                &(text){.text = WEIR_STR("?")}, NULL));

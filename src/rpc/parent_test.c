@@ -125,7 +125,7 @@ TEST(parent, both_ends_of_the_chain_see_the_deadline)
     rpc_outcome o;
     open_chain();
     rpc_outcome_start(&o, channel, "silence",
-                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(60)});
+                      &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(500)});
     assert_int_equal(rpc_outcome_wait(&o), WEIR_STATUS_DEADLINE_EXCEEDED);
     weir_latch_wait(&back_closed);
     assert_true(back_code == WEIR_STATUS_DEADLINE_EXCEEDED || back_code == WEIR_STATUS_CANCELLED);

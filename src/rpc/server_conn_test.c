@@ -79,7 +79,7 @@ static void ask(const char *request, weir_status_code expected)
 
 TEST(server_conn, an_old_connection_is_drained_and_its_calls_finish)
 {
-    open_both(holding, (weir_server_opts){.max_connection_age_us = WEIR_MILLISECONDS(30)});
+    open_both(holding, (weir_server_opts){.max_connection_age_us = WEIR_MILLISECONDS(200)});
     rpc_outcome_start(&call, channel, "", NULL);
     weir_latch_wait(&one.opened);
     await_state(WEIR_CONNECTIVITY_IDLE); /* GOAWAY: new calls would go elsewhere */
@@ -90,7 +90,7 @@ TEST(server_conn, an_old_connection_is_drained_and_its_calls_finish)
 
 TEST(server_conn, after_the_grace_an_old_connections_calls_end_with_unavailable)
 {
-    open_both(holding, (weir_server_opts){.max_connection_age_us = WEIR_MILLISECONDS(10),
+    open_both(holding, (weir_server_opts){.max_connection_age_us = WEIR_MILLISECONDS(200),
                                           .max_connection_age_grace_us = WEIR_MILLISECONDS(10)});
     rpc_outcome_start(&call, channel, "", NULL);
     assert_int_equal(rpc_outcome_wait(&call), WEIR_STATUS_UNAVAILABLE);
@@ -102,14 +102,14 @@ TEST(server_conn, after_the_grace_an_old_connections_calls_end_with_unavailable)
 
 TEST(server_conn, a_connection_without_calls_is_drained_and_one_with_a_call_is_not)
 {
-    open_both(holding, (weir_server_opts){.max_connection_idle_us = WEIR_MILLISECONDS(20)});
+    open_both(holding, (weir_server_opts){.max_connection_idle_us = WEIR_MILLISECONDS(200)});
     weir_channel_state(channel, true);
     await_state(WEIR_CONNECTIVITY_READY);
     await_state(WEIR_CONNECTIVITY_IDLE);
     rpc_outcome_start(&call, channel, "", NULL);
     await_state(WEIR_CONNECTIVITY_READY);
     assert_false(weir_channel_wait_until(channel, WEIR_CONNECTIVITY_READY,
-                                         weir_time_add(weir_time_now(), WEIR_MILLISECONDS(100))));
+                                         weir_time_add(weir_time_now(), WEIR_MILLISECONDS(500))));
     assert_ok(weir_call_reply_post(one.id, &text_type, &(text){.text = WEIR_STR("late")}));
     assert_int_equal(rpc_outcome_wait(&call), WEIR_STATUS_OK);
     await_state(WEIR_CONNECTIVITY_IDLE);
@@ -227,7 +227,7 @@ TEST(server_conn, a_handler_sees_that_its_client_has_gone)
 TEST(server_conn, the_deadline_ends_both_sides)
 {
     open_both(holding, (weir_server_opts){0});
-    rpc_outcome_start(&call, channel, "", &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(50)});
+    rpc_outcome_start(&call, channel, "", &(weir_call_opts){.timeout_us = WEIR_MILLISECONDS(500)});
     expect_end(WEIR_STATUS_DEADLINE_EXCEEDED);
     assert_int_equal(rpc_outcome_wait(&call), WEIR_STATUS_DEADLINE_EXCEEDED);
     close_both();

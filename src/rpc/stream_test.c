@@ -88,12 +88,15 @@ TEST(stream, a_write_waits_no_longer_than_it_may)
     rpc_fixture f;
     open_fixture(&f, NULL);
     weir_stream *stream = open_stream(&f, COLLECT);
-    weir_err err = WEIR_OK;
-    int taken = 0;
-    while (taken < 1000 && !(err = weir_stream_write_until(stream, &message, soon())))
-        taken++;
-    assert_err(err, WEIR_ETIMEDOUT);
-    assert_err(weir_stream_try_write(stream, &message), WEIR_EAGAIN);
+    weir_err err;
+    bool was_late = false;
+    for (int taken = 0; !was_late; taken++) {
+        assert_true(taken < 1000);
+        err = weir_stream_write_until(stream, &message, soon());
+        assert_true(!err || err == WEIR_ETIMEDOUT);
+        /* There may be room again where only the machine was slow. */
+        was_late = err && weir_stream_try_write(stream, &message) == WEIR_EAGAIN;
+    }
     weir_stream_cancel(stream);
     while (!(err = weir_stream_write(stream, &message)))
         ; /* what was cancelled makes room until the call is gone */

@@ -316,7 +316,7 @@ static pid_t enter_elsewhere(const char *path, unsigned count)
 
 TEST(barrier, who_is_killed_is_not_waited_for)
 {
-    session_us = SESSION_US;
+    session_us = KILLED_SESSION_US;
     weir_loop *loop = new_loop();
     guest g[2];
     pid_t first = enter_elsewhere("/barriers/kill", 3);

@@ -407,7 +407,7 @@ static pid_t consume_elsewhere(const char *path, int take_count)
 
 TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
 {
-    session_us = SESSION_US;
+    session_us = KILLED_SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/kill");
@@ -435,7 +435,7 @@ TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
 
 TEST(queue, a_killed_one_in_the_line_stops_nobody)
 {
-    session_us = SESSION_US;
+    session_us = KILLED_SESSION_US;
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/line");

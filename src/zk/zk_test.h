@@ -18,8 +18,9 @@
 #include <weir/zk/zk.h>
 
 enum {
-    SESSION_US = 1000000,      /* of sessions that shall end by a pause */
-    LONG_SESSION_US = 10000000 /* of others: a busy machine does not end them */
+    SESSION_US = 1000000,        /* of sessions that shall end by a pause */
+    KILLED_SESSION_US = 4000000, /* of processes that are killed, and must not lose it before */
+    LONG_SESSION_US = 10000000   /* of others: a busy machine does not end them */
 };
 
 /** "127.0.0.1:PORT" */

@@ -93,7 +93,7 @@ class Ensemble(unittest.TestCase):
         server.wait("withdrawn WEIR_OK")
         client.wait("found", limit=SESSION)
         self.assertEqual(client.said[-1], "found")
-        self.assertEqual(server.process.wait(10), 0)
+        self.assertEqual(server.process.wait(LIMIT), 0)
 
     def test_b_server_that_is_killed_is_gone_within_the_session_timeout(self):
         server = self.server("t.Killed", "a:1")

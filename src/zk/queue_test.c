@@ -1,5 +1,6 @@
 #include "zk_test.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -385,8 +386,8 @@ TEST(queue, a_lost_item_cannot_be_confirmed)
     weir_loop_free(loop);
 }
 
-/** A process that takes all it can get, confirms what is not "keep", and holds that. */
-static pid_t consume_elsewhere(const char *path, int take_count)
+/** A process that takes so many, confirms what is not "keep", holds that, and then says a byte. */
+static pid_t consume_elsewhere(const char *path, int take_count, int says)
 {
     pid_t pid = fork();
     if (pid != 0)
@@ -401,8 +402,14 @@ static pid_t consume_elsewhere(const char *path, int take_count)
         done(&w, i);
         run_until(w.loop, w.done == i + 1);
     }
+    assert_int_equal(write(says, "x", 1), 1);
     run_until(w.loop, 0);
     _exit(1);
+}
+
+static bool is_readable(int fd)
+{
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
 }
 
 TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
@@ -417,9 +424,10 @@ TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
     run_until(loop, w.put == 2);
     put(&w, "last");
     run_until(loop, w.put == 3);
-    pid_t consumer = consume_elsewhere("/queues/kill", 2);
-    run_until(loop, nodes(&w, "/queues/kill/items") == 2 && nodes(&w, "/queues/kill/claims") == 1 &&
-                        nodes(&w, "/queues/kill/line") == 0);
+    int says[2];
+    assert_int_equal(pipe(says), 0);
+    pid_t consumer = consume_elsewhere("/queues/kill", 2, says[1]);
+    run_until(loop, is_readable(says[0]));
     take(&w);
     run_until(loop, w.taken == 1);
     assert_string_equal(w.texts[0], "last");
@@ -429,6 +437,8 @@ TEST(queue, a_killed_consumer_gives_back_what_it_has_not_confirmed)
     assert_int_equal(waitpid(consumer, NULL, 0), consumer);
     run_until(loop, w.taken == 2);
     assert_string_equal(w.texts[1], "keep");
+    close(says[0]);
+    close(says[1]);
     finish(&w);
     weir_loop_free(loop);
 }
@@ -439,7 +449,7 @@ TEST(queue, a_killed_one_in_the_line_stops_nobody)
     weir_loop *loop = new_loop();
     worker w;
     begin(&w, loop, "/queues/line");
-    pid_t consumer = consume_elsewhere("/queues/line", 1);
+    pid_t consumer = consume_elsewhere("/queues/line", 1, -1);
     run_until(loop, nodes(&w, "/queues/line/line") == 1);
     take(&w);
     run_until(loop, nodes(&w, "/queues/line/line") == 2);

@@ -18,6 +18,9 @@ import grpc
 
 from chatd import HERE, LIMIT, Chatd, Lines, User, messages, wait_until
 
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from real_server import free_port  # noqa: E402
+
 BIN = ""
 FAST = ("--send-rate", "1000000", "--login-rate", "100000", "--admin", "root")
 
@@ -30,7 +33,7 @@ def weir_chat(node, user, *args, stdin=subprocess.DEVNULL):
 
 class Chat(unittest.TestCase):
     def setUp(self):
-        self.node = Chatd(BIN, *FAST)
+        self.node = Chatd(BIN, *FAST, port=free_port())  # kept while the node is dead
         self.addCleanup(self.node.__exit__)
 
     def chat(self, user, *args, **kwargs):

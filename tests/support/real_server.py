@@ -22,16 +22,25 @@ LIMIT = 60.0
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 
 
+claims = []
+
+
 def free_port():
-    """Below the ports that the system gives away, so that nobody takes it before the server."""
+    """Below the ports that the system gives away, so that nobody takes it before the server, and ours
+    until this process ends: other tests, which claim theirs alike, do not take it while the server
+    is away."""
     while True:
         port = random.SystemRandom().randrange(18000, 32000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
+                claim.bind(f"\0weir-test-port-{port}")
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                claim.close()
                 continue
+        claims.append(claim)
+        return port
 
 
 def die_with_parent():

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +25,45 @@
 typedef struct redis_server {
     char folder[64];
     char port[8];
+    int port_claim;    /* a socket, see redis_claim_port() */
     char password[32]; /* "": none */
     char url[128];     /* "redis://127.0.0.1:PORT", with the password */
     char unix_url[128];
     pid_t pid; /* 0: away */
 } redis_server;
 
+/** Other tests claim theirs alike (tests/support/real_server.py). @return a socket; -1: taken */
+static inline int redis_claim_port(unsigned port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "weir-test-port-%u", port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+    if (bind(fd, (struct sockaddr *)&name, size) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 /** Below the ports that the system gives away, so that nobody takes it while Redis is away. */
-static inline unsigned redis_free_port(void)
+static inline void redis_take_port(redis_server *self)
 {
     for (int attempt = 0; attempt < 1000; attempt++) {
         struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
         unsigned port = 18000 + arc4random_uniform(14000);
         addr.sin_port = htons((uint16_t)port);
+        self->port_claim = redis_claim_port(port);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bool is_free = bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0;
+        bool is_free =
+            self->port_claim >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0;
         close(fd);
-        if (is_free)
-            return port;
+        if (is_free) {
+            snprintf(self->port, sizeof self->port, "%u", port);
+            return;
+        }
+        close(self->port_claim);
     }
     fail_msg("no port is free");
-    return 0;
 }
 
 static inline void redis_server_exec(const redis_server *self)
@@ -92,7 +111,7 @@ static inline void redis_server_prepare(redis_server *self, const char *password
 {
     *self = (redis_server){.folder = "/tmp/weir-redis-XXXXXX"};
     assert_non_null(mkdtemp(self->folder));
-    snprintf(self->port, sizeof self->port, "%u", redis_free_port());
+    redis_take_port(self);
     snprintf(self->password, sizeof self->password, "%s", password ? password : "");
     snprintf(self->url, sizeof self->url, "redis://%s%s%s127.0.0.1:%s", password ? ":" : "",
              self->password, password ? "@" : "", self->port);
@@ -133,6 +152,7 @@ static inline void redis_server_end(redis_server *self)
     static const char *const files[] = {"socket", "log", "dump.rdb"};
     char path[128];
     redis_server_kill(self);
+    close(self->port_claim);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         snprintf(path, sizeof path, "%s/%s", self->folder, files[i]);
         unlink(path);

@@ -1,4 +1,6 @@
-/* Putting: is there room, make the node; when the answer was lost, look for it. */
+/* Putting: is there room, make the node; when the answer was lost, look for it. Nodes are made in
+ * the order of the puts, however many steps each of them has before that: who comes later may find
+ * a folder that the one before is still making. */
 #include "blocking.h"
 #include "queue_impl.h"
 #include "wait.h"
@@ -11,6 +13,8 @@ typedef struct put {
     weir_zk_queue *queue;
     weir__zk_steps steps;
     weir_timer limit;
+    bool has_room; /* and waits for those before it */
+    bool created;  /* or on its way */
     bool doubtful; /* the node may be there */
     weir_zk_queue_fn fn;
     void *user;
@@ -28,12 +32,30 @@ static put *of(weir__zk_steps *s)
     return WEIR_CONTAINER_OF(s, put, steps);
 }
 
+/** Nobody is told in here: what cannot begin now is taken later. */
+static void create_in_order(weir_zk_queue *q)
+{
+    weir_list_each (node, next, &q->puts) {
+        put *p = WEIR_CONTAINER_OF(node, put, node);
+        if (p->created)
+            continue;
+        if (q->freed || !p->has_room || !weir__zk_halted(&p->steps))
+            return;
+        weir_err err = weir__zk_begin(&p->steps, create);
+        if (err)
+            weir__zk_take_later(&p->steps, create);
+        if (err == WEIR_EFULL || err == WEIR_ENOMEM)
+            return;
+    }
+}
+
 static void end(put *p, weir_err err, const char *why)
 {
     weir__zk_halt(&p->steps);
     weir_loop_cancel(p->queue->loop, &p->limit);
     weir_list_remove(&p->node);
     p->queue->put_count--;
+    create_in_order(p->queue);
     p->fn(err, err ? why : "", p->user);
     free(p);
 }
@@ -99,10 +121,12 @@ static void on_created(const weir_zk_result *result, void *user)
     p->doubtful = result->err != WEIR_OK && result->err != WEIR_ENOENT;
     if (!weir__zk_answered(&p->steps, result, search))
         return;
-    if (result->err == WEIR_ENOENT)
+    if (result->err == WEIR_ENOENT) {
+        p->created = p->has_room = false;
         weir__zk_take(&p->steps, make_folder);
-    else
+    } else {
         end(p, result->err, result->why);
+    }
 }
 
 static weir_err create(weir__zk_steps *s)
@@ -115,6 +139,7 @@ static weir_err create(weir__zk_steps *s)
     weir_err err = weir_zk_create(q->zk, &s->op, weir__zk_queue_path(q, path, "items", name),
                                   weir_str_of(p->data, p->len), WEIR_ZK_SEQUENTIAL | q->opts.flags,
                                   on_created, p);
+    p->created |= err == WEIR_OK;
     p->doubtful |= err == WEIR_OK;
     return err;
 }
@@ -124,12 +149,14 @@ static void on_room(const weir_zk_result *result, void *user)
     put *p = user;
     if (!weir__zk_answered(&p->steps, result, look_for_room))
         return;
-    if (result->err == WEIR_ENOENT)
+    if (result->err == WEIR_ENOENT) {
         weir__zk_take(&p->steps, make_folder);
-    else if ((size_t)result->stat.child_count >= p->queue->opts.length)
+    } else if ((size_t)result->stat.child_count >= p->queue->opts.length) {
         end(p, WEIR_EFULL, "the queue is as long as it may be: take something out first");
-    else
-        weir__zk_take(&p->steps, create);
+    } else {
+        p->has_room = true;
+        create_in_order(p->queue);
+    }
 }
 
 static weir_err look_for_room(weir__zk_steps *s)

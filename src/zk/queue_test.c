@@ -241,6 +241,33 @@ TEST(queue, what_is_given_back_comes_first_again)
     weir_loop_free(loop);
 }
 
+/* The later ones find more of the folders there, and have fewer steps before them. */
+TEST(queue, puts_keep_their_order_while_the_folder_is_made)
+{
+    weir_loop *loop = new_loop();
+    for (int round = 0; round < 20; round++) {
+        char path[60], text[20];
+        worker w;
+        snprintf(path, sizeof path, "/queues/made/%d/by/the/first/put", round);
+        begin(&w, loop, path);
+        run_until(loop, weir_zk_get_state(w.zk) == WEIR_ZK_CONNECTED);
+        for (int i = 0; i < 10; i++) {
+            snprintf(text, sizeof text, "job %d", i);
+            put(&w, text);
+            assert_ok(weir_loop_run_once(loop, WEIR_MILLISECONDS(round % 5)));
+        }
+        run_until(loop, w.put == 10);
+        for (int i = 0; i < 10; i++) {
+            take(&w);
+            run_until(loop, w.taken == i + 1);
+            snprintf(text, sizeof text, "job %d", i);
+            assert_string_equal(w.texts[i], text);
+        }
+        finish(&w);
+    }
+    weir_loop_free(loop);
+}
+
 TEST(queue, a_take_ends_at_its_limit_and_takes_nothing)
 {
     weir_loop *loop = new_loop();

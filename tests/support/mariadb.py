@@ -29,7 +29,7 @@ class MariaDB(RealServer):
         return self.folder / "socket"
 
     def prepare(self):
-        subprocess.run(["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}",
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--force", f"--user={getpass.getuser()}",
                         f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal",
                         "--skip-test-db"],
                        stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=True)

@@ -33,12 +33,13 @@ class Guarded(unittest.TestCase):
             self.assertEqual(ask(channel, "token-of-bob")[:2],
                              (grpc.StatusCode.PERMISSION_DENIED,
                               "bob may not call /greeter.Greeter/SayHello"))
-            for _ in range(3):
-                code, text, trailers = ask(channel, "token-of-ann")
-                self.assertEqual((code, text),
-                                 (grpc.StatusCode.OK, "Hello, you! I am talking to ann."))
-                self.assertTrue(0 < int(trailers["time-left-us"]) <= 2 * LIMIT * 1000000)
-            code, text, _ = ask(channel, "token-of-ann")
+            answered = 0
+            while (answer := ask(channel, "token-of-ann"))[0] == grpc.StatusCode.OK:
+                self.assertEqual(answer[1], "Hello, you! I am talking to ann.")
+                self.assertTrue(0 < int(answer[2]["time-left-us"]) <= 2 * LIMIT * 1000000)
+                answered += 1
+            code, text, _ = answer
+            self.assertTrue(3 <= answered < 20, answered)  # three at once, and one a second
             self.assertEqual(code, grpc.StatusCode.RESOURCE_EXHAUSTED)
             self.assertIn("too many calls", text)
 
